@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// config/daemon_settings.hpp: what one daemon group was asked to be, and how its host is told.
+//
+// Knows the grammar of WSGIDaemonProcess; neither httpd nor accounts nor processes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "wsgix/base/result.hpp"
+
+namespace wsgix::config {
+
+/// The options of one WSGIDaemonProcess line as written. Defaults are those of the contract.
+struct DaemonSettings {
+  std::string name;
+
+  // shape
+  int processes = 1;
+  bool processes_given = false;  ///< decides wsgi.multiprocess, even for processes=1
+  int threads = 15;
+  std::string display_name;  ///< "%{GROUP}" is expanded by title()
+  int maximum_requests = 0;  ///< 0: no limit
+  int listen_backlog = 100;
+
+  // identity; accounts are resolved by whoever knows them
+  std::string user;                  ///< name or "#uid"; empty: httpd's User
+  std::string group;                 ///< name or "#gid"; empty: httpd's Group
+  std::string supplementary_groups;  ///< "a,b,#7"; given: replaces the user's own list
+  bool supplementary_groups_given = false;
+  int umask = -1;  ///< -1: inherited
+  std::string home;
+  std::string lang;
+  std::string locale;
+  std::string socket_user;
+
+  // Python
+  std::string python_home;
+  std::vector<std::string> python_path;
+
+  // time, whole seconds; 0: off unless said otherwise
+  int startup_timeout = 0;
+  int graceful_timeout = 15;
+  int shutdown_timeout = 5;
+  int connect_timeout = 15;
+  int queue_timeout = 0;
+  int socket_timeout = 0;  ///< 0: httpd's Timeout
+
+  bool operator==(const DaemonSettings&) const = default;
+};
+
+/// Applies one "name=value" of WSGIDaemonProcess. Strict: a number is a number.
+Result<void> set_option(DaemonSettings& settings, std::string_view name, std::string_view value);
+
+/// Every option set_option() knows, for the test that compares them with the documentation.
+std::vector<std::string_view> option_names();
+
+/// What ps shows: display-name with %{GROUP} as "(wsgi:NAME)"; our own default when none is given.
+std::string title(const DaemonSettings& settings);
+
+struct Preload {
+  std::string script;
+  std::string application_group;
+  std::string callable;
+
+  bool operator==(const Preload&) const = default;
+};
+
+/// Everything a host needs to know, resolved; it travels to it as one encoded frame.
+struct HostSettings {
+  DaemonSettings daemon;
+
+  bool started_as_root = false;  ///< false: the identity below is not applied
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::vector<std::uint32_t> supplementary_gids;
+  std::string user_name;
+  std::string user_home;  ///< HOME, and the working directory when home= is absent
+  bool change_to_user_home = false;
+
+  std::string socket_path;     ///< for messages
+  std::string token;           ///< wire::kTokenBytes raw bytes
+  std::uint32_t peer_uid = 0;  ///< who may connect besides root: httpd's User
+  std::string server_name;     ///< for messages and log lines
+  int log_level = 4;           ///< httpd's LogLevel for us, syslog numbers
+  int socket_timeout = 60;     ///< resolved
+  int start_delay_ms = 0;      ///< restart backoff of the parent
+
+  std::string runtime_directory;  ///< holds wsgix-runtime.abi3.so
+  std::string default_python;     ///< file name or path of the libpython to use without a home
+  bool restrict_stdin = false;
+  bool restrict_stdout = false;
+  std::uint32_t httpd_version[3] = {0, 0, 0};
+  std::string httpd_description;
+  std::string mpm_name;
+  std::string httpd_build_date;
+  int httpd_maximum_processes = 1;
+  int httpd_threads_per_process = 1;
+
+  std::vector<Preload> preloads;
+
+  bool operator==(const HostSettings&) const = default;
+};
+
+using Field = std::pair<std::string, std::string>;
+
+/// Lossless in both directions. from_fields() refuses an unknown or missing name.
+std::vector<Field> to_fields(const HostSettings& settings);
+Result<HostSettings> from_fields(const std::vector<Field>& fields);
+
+}  // namespace wsgix::config

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wsgix/scoreboard/scoreboard.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace wsgix::scoreboard {
+namespace {
+
+static_assert((kDeathSlots & (kDeathSlots - 1)) == 0, "next_death may wrap");
+constexpr std::uint32_t kMagic = 0x57584231;  // "WXB1"
+
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+static_assert(std::atomic<WorkerState>::is_always_lock_free);
+static_assert(std::atomic<EndReason>::is_always_lock_free);
+
+}  // namespace
+
+const char* to_string(EndReason reason) noexcept {
+  switch (reason) {
+    case EndReason::None: return "unexpected";
+    case EndReason::Shutdown: return "shutdown";
+    case EndReason::ScriptReload: return "script_reload";
+    case EndReason::MaximumRequests: return "maximum_requests";
+    case EndReason::StartupTimeout: return "startup_timeout";
+    case EndReason::Replaced: return "replaced";
+  }
+  return "unknown";  // the byte came from shared memory
+}
+
+Mapping::Mapping(Mapping&& other) noexcept : board_(std::exchange(other.board_, nullptr)) {}
+
+Mapping& Mapping::operator=(Mapping&& other) noexcept {
+  std::swap(board_, other.board_);
+  return *this;
+}
+
+Mapping::~Mapping() {
+  if (board_ != nullptr) ::munmap(board_, sizeof(Board));
+}
+
+Result<UniqueFd> create() {
+  UniqueFd fd(::memfd_create("wsgix-scoreboard", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!fd) return failed(ErrorCode::SystemCallFailed, "scoreboard: memfd_create", errno);
+  if (::ftruncate(fd.get(), sizeof(Board)) != 0) {
+    return failed(ErrorCode::SystemCallFailed, "scoreboard: ftruncate", errno);
+  }
+  // Nobody who holds the descriptor can pull the memory away from under the others (SIGBUS).
+  if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+    return failed(ErrorCode::SystemCallFailed, "scoreboard: seal", errno);
+  }
+  Result<Mapping> fresh = map(fd.get());
+  if (!fresh) return failed(fresh);
+  return fd;
+}
+
+Result<Mapping> map(int fd) {
+  struct stat file {};
+  if (::fstat(fd, &file) != 0) {
+    return failed(ErrorCode::SystemCallFailed, "scoreboard: fstat", errno);
+  }
+  if (file.st_size != static_cast<off_t>(sizeof(Board))) {
+    return failed(ErrorCode::BadHostSettings, "scoreboard: the memory has another size");
+  }
+  void* memory = ::mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (memory == MAP_FAILED) {
+    return failed(ErrorCode::SystemCallFailed, "scoreboard: mmap", errno);
+  }
+  Mapping mapping(static_cast<Board*>(memory));
+  std::uint32_t found = 0;
+  if (!mapping->magic.compare_exchange_strong(found, kMagic) && found != kMagic) {
+    return failed(ErrorCode::BadHostSettings, "scoreboard: the memory is not a scoreboard");
+  }
+  return mapping;
+}
+
+void record_death(Board& board, std::uint32_t pid, std::int32_t wait_status, EndReason reason) {
+  DeathSlot& slot = board.deaths[board.next_death.fetch_add(1) % kDeathSlots];
+  slot.pid.store(0, std::memory_order_release);
+  slot.wait_status.store(wait_status, std::memory_order_relaxed);
+  slot.reason.store(reason, std::memory_order_relaxed);
+  slot.pid.store(pid, std::memory_order_release);
+}
+
+std::optional<Death> find_death(const Board& board, std::uint32_t pid) noexcept {
+  if (pid == 0) return std::nullopt;
+  // Newest first: the kernel may have given the number to a second process.
+  const std::uint32_t next = board.next_death.load(std::memory_order_acquire);
+  for (std::uint32_t back = 1; back <= kDeathSlots; ++back) {
+    const DeathSlot& slot = board.deaths[(next - back) % kDeathSlots];
+    if (slot.pid.load(std::memory_order_acquire) != pid) continue;
+    return Death{slot.wait_status.load(std::memory_order_relaxed),
+                 slot.reason.load(std::memory_order_relaxed)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace wsgix::scoreboard
