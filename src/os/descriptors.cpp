@@ -47,8 +47,7 @@ void close_from(int first) noexcept {
 bool has_ended(int pipe) noexcept {
   pollfd watched{pipe, POLLIN, 0};
   if (::poll(&watched, 1, 0) <= 0) return false;
-  return (watched.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0 &&
-         (watched.revents & POLLIN) == 0;
+  return (watched.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0 && (watched.revents & POLLIN) == 0;
 }
 
 }  // namespace wsgix::os

@@ -61,8 +61,7 @@ Result<UniqueFd> listen_on(const std::string& path, int backlog,
   if (path.size() > longest_socket_path()) {
     return failed(ErrorCode::CannotCreateSocket,
                   "socket " + path + ": the path has " + std::to_string(path.size()) +
-                      " bytes, the system takes at most " +
-                      std::to_string(longest_socket_path()),
+                      " bytes, the system takes at most " + std::to_string(longest_socket_path()),
                   0, "name a shorter directory with WSGISocketPrefix");
   }
   UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

@@ -11,28 +11,45 @@
 namespace wsgix::os {
 namespace {
 
-constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+constexpr int kSizeSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
+constexpr int kSeals = kSizeSeals | F_SEAL_WRITE;
 
 Failed failed_step(std::string_view name, const char* step, int os_errno) {
-  return failed(ErrorCode::SystemCallFailed,
-                "memory file '" + std::string(name) + "': " + step, os_errno);
+  return failed(ErrorCode::SystemCallFailed, "memory file '" + std::string(name) + "': " + step,
+                os_errno);
+}
+
+Result<UniqueFd> memory_file(std::string_view name) {
+  UniqueFd file(::memfd_create(std::string(name).c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!file) return failed_step(name, "memfd_create", errno);
+  return file;
 }
 
 }  // namespace
 
-Result<UniqueFd> sealed_memory(std::string_view name, std::string_view bytes) {
-  UniqueFd file(::memfd_create(std::string(name).c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!file) return failed_step(name, "memfd_create", errno);
+Result<UniqueFd> shared_memory(std::string_view name, std::size_t bytes) {
+  Result<UniqueFd> file = memory_file(name);
+  if (!file) return file;
+  if (::ftruncate(file->get(), static_cast<off_t>(bytes)) != 0) {
+    return failed_step(name, "ftruncate", errno);
+  }
+  if (::fcntl(file->get(), F_ADD_SEALS, kSizeSeals) != 0) return failed_step(name, "seal", errno);
+  return file;
+}
 
+Result<UniqueFd> sealed_memory(std::string_view name, std::string_view bytes) {
+  Result<UniqueFd> created = memory_file(name);
+  if (!created) return created;
+  UniqueFd& file = *created;
   for (std::size_t done = 0; done < bytes.size();) {
-    const ssize_t count = ::pwrite(file.get(), bytes.data() + done, bytes.size() - done,
-                                   static_cast<off_t>(done));
+    const ssize_t count =
+        ::pwrite(file.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) return failed_step(name, "write", errno);
     done += static_cast<std::size_t>(count);
   }
   if (::fcntl(file.get(), F_ADD_SEALS, kSeals) != 0) return failed_step(name, "seal", errno);
-  return file;
+  return created;
 }
 
 Result<std::string> read_sealed(int fd, std::size_t limit) {
@@ -44,9 +61,9 @@ Result<std::string> read_sealed(int fd, std::size_t limit) {
   struct stat file {};
   if (::fstat(fd, &file) != 0) return failed_step("settings", "fstat", errno);
   if (file.st_size < 0 || static_cast<std::size_t>(file.st_size) > limit) {
-    return failed(ErrorCode::SystemCallFailed,
-                  "memory file: " + std::to_string(file.st_size) + " bytes, at most " +
-                      std::to_string(limit) + " are read");
+    return failed(ErrorCode::SystemCallFailed, "memory file: " + std::to_string(file.st_size) +
+                                                   " bytes, at most " + std::to_string(limit) +
+                                                   " are read");
   }
 
   std::string bytes(static_cast<std::size_t>(file.st_size), '\0');

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wsgix/scoreboard/scoreboard.hpp"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 #include <utility>
+
+#include "wsgix/os/sealed_memory.hpp"
 
 namespace wsgix::scoreboard {
 namespace {
@@ -44,16 +45,9 @@ Mapping::~Mapping() {
 }
 
 Result<UniqueFd> create() {
-  UniqueFd fd(::memfd_create("wsgix-scoreboard", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!fd) return failed(ErrorCode::SystemCallFailed, "scoreboard: memfd_create", errno);
-  if (::ftruncate(fd.get(), sizeof(Board)) != 0) {
-    return failed(ErrorCode::SystemCallFailed, "scoreboard: ftruncate", errno);
-  }
-  // Nobody who holds the descriptor can pull the memory away from under the others (SIGBUS).
-  if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
-    return failed(ErrorCode::SystemCallFailed, "scoreboard: seal", errno);
-  }
-  Result<Mapping> fresh = map(fd.get());
+  Result<UniqueFd> fd = os::shared_memory("wsgix-scoreboard", sizeof(Board));
+  if (!fd) return fd;
+  const Result<Mapping> fresh = map(fd->get());  // the first mapping writes the magic number
   if (!fresh) return failed(fresh);
   return fd;
 }

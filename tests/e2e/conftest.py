@@ -2,6 +2,7 @@
 """Fixtures: one httpd per class and variant, inspected after each test."""
 import pathlib
 import re
+import signal
 
 import httpx
 import pytest
@@ -12,7 +13,8 @@ from wsgix_httpd import EVENT_DAEMON, RUNS_AS_ROOT, Httpd
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "root: needs to be started by root")
-    config.addinivalue_line("markers", "slow: takes more than a few seconds")
+    # Whoever ends the tests also ends what they started.
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
 
 
 def pytest_collection_modifyitems(items):
@@ -92,7 +94,7 @@ def same_everywhere(request, httpd):
     test = f"{request.node.path.name}::{request.cls.__name__}::{request.node.originalname}"
 
     def compare(data, label=""):
-        data = re.sub(rb"\nDate: [^\r]*", b"\nDate: -", data)
+        data = re.sub(rb"\n(Date|Expires): [^\r]*", rb"\n\1: -", data)
         data = data.replace(str(httpd.root).encode(), b"ROOT")
         data = data.replace(str(httpd.port).encode(), b"PORT")
         variant, first = _answers.setdefault((test, label), (httpd.variant, data))

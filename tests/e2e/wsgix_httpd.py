@@ -17,6 +17,7 @@ import string
 import subprocess
 import tempfile
 import textwrap
+import threading
 import time
 import uuid
 
@@ -113,8 +114,10 @@ class Httpd:
         self.popen = None
         self.marker = uuid.uuid4().hex
         self._expected = []
+        self._tolerated = []
         self._inspected = 0
         self._seen = {}
+        self._shared_before = shared_files()
         for path, text in (files or {}).items():
             self.write(path, text)
         self._write_config(config, log_level, daemon_options)
@@ -146,6 +149,14 @@ class Httpd:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text))
         path.chmod(0o644)
+        return path
+
+    def folder_for_applications(self, name):
+        """A folder that belongs to httpd's account, as the groups without user= do."""
+        path = self.root / name
+        path.mkdir()
+        if RUNS_AS_ROOT:
+            shutil.chown(path, USER, USER)
         return path
 
     # ---- life ------------------------------------------------------------------------------
@@ -199,12 +210,13 @@ class Httpd:
         except subprocess.TimeoutExpired:
             self.kill_everything()
             raise AssertionError(f"httpd did not stop within {seconds} s\n" + self.all_output())
-        left = wait_for(lambda: not self.processes(), 3) or self.processes()
+        wait_for(lambda: not self.processes(), 3)
+        left = self.processes()
         self.kill_everything()
-        assert left is True, f"processes left behind: {left}\n" + self.all_output()
+        assert not left, f"processes left behind: {left}\n" + self.all_output()
         sockets = [p for p in self.root.rglob("*") if p.is_socket()]
         assert not sockets, f"socket files left behind: {sockets}"
-        shared = [n for n in os.listdir("/dev/shm") if "wsgi" in n and self.marker[:8] in n]
+        shared = shared_files() - self._shared_before
         assert not shared, f"shared memory left behind: {shared}"
         assert not processes.shared_memory_of(self._seen), "System V shared memory left behind"
 
@@ -283,7 +295,11 @@ class Httpd:
         """Announces a serious log line that this test provokes on purpose, and demands it.
 
         With `traceback` the records of a Python traceback may stand around it."""
-        self._expected.append((re.compile(pattern), traceback))
+        self._expected.append((re.compile(pattern, re.MULTILINE), traceback))
+
+    def tolerate(self, pattern):
+        """Serious lines of that kind may come, but need not."""
+        self._tolerated.append(re.compile(pattern))
 
     def wait_for_log(self, pattern, seconds=5):
         found = re.compile(pattern)
@@ -302,8 +318,10 @@ class Httpd:
         text = self.new_log()
         self._inspected += len(text)
         expected, self._expected = self._expected, []
+        tolerated, self._tolerated = self._tolerated, []
         lines = text.splitlines()
         surprises = [line for line in lines if SERIOUS.search(line)
+                     and not any(p.search(line) for p in tolerated)
                      and not any(p.search(line) or (traceback and TRACEBACK.search(line))
                                  for p, traceback in expected)]
         reports = [p.read_text(errors="replace") for p in (self.root / "reports").iterdir()]
@@ -327,6 +345,24 @@ class Httpd:
         with socket.create_connection(("127.0.0.1", self.port), seconds) as connection:
             connection.sendall(request)
             return read_to_end(connection)
+
+    def raw_after_first_answer(self, head, body, seconds=10):
+        """Sends the body only when something has come back: that, and everything after it."""
+        with socket.create_connection(("127.0.0.1", self.port), seconds) as connection:
+            connection.sendall(head.encode("latin-1"))
+            first = connection.recv(65536)
+            connection.sendall(body)
+            return first, read_to_end(connection)
+
+    def raw_duplex(self, head, pieces, seconds=30):
+        """Sends a body while it reads the response; returns every byte of the response."""
+        with socket.create_connection(("127.0.0.1", self.port), seconds) as connection:
+            connection.sendall(head.encode("latin-1"))
+            sender = threading.Thread(target=lambda: [connection.sendall(p) for p in pieces])
+            sender.start()
+            received = read_to_end(connection)
+            sender.join(seconds)
+            return received
 
     def raw_get(self, path, method="GET", protocol="HTTP/1.1", headers=""):
         return self.raw(f"{method} {path} {protocol}\r\nHost: localhost\r\n"
@@ -353,6 +389,10 @@ def wait_for(condition, seconds, pause=0.02):
             return False
         time.sleep(pause)
     return True
+
+
+def shared_files():
+    return {name for name in os.listdir("/dev/shm") if "wsgi" in name}
 
 
 def free_port():

@@ -9,6 +9,8 @@ import threading
 import time
 
 TEXT = [("Content-Type", "text/plain")]
+# Long enough for a block to be on its way to the client.
+A_MOMENT = 0.3
 
 
 def reply(start_response, body, status="200 OK", headers=()):
@@ -101,6 +103,7 @@ def restart_before_output(environ, start_response):
 def restart_after_output(environ, start_response):
     start_response("200 OK", TEXT)
     yield b"begun"
+    time.sleep(A_MOMENT)
     try:
         raise LookupError("found out too late")
     except LookupError:
@@ -120,17 +123,20 @@ def raise_at_first_block(environ, start_response):
 def raise_after(environ, start_response):
     start_response("200 OK", TEXT)
     yield b"begun"
+    time.sleep(A_MOMENT)
     raise ValueError("after the head")
 
 
 def raise_after_write(environ, start_response):
     start_response("200 OK", TEXT)(b"begun")
+    time.sleep(A_MOMENT)
     raise ValueError("after write()")
 
 
 def raise_after_length(environ, start_response):
     start_response("200 OK", TEXT + [("Content-Length", "100")])
     yield b"begun"
+    time.sleep(A_MOMENT)
     raise ValueError("in a counted body")
 
 
@@ -141,6 +147,12 @@ def exit_in_request(environ, start_response):
 def too_short(environ, start_response):
     start_response("200 OK", TEXT + [("Content-Length", "100")])
     return [b"begun"]
+
+
+def too_short_slowly(environ, start_response):
+    start_response("200 OK", TEXT + [("Content-Length", "100")])
+    yield b"begun"
+    time.sleep(A_MOMENT)
 
 
 def too_long(environ, start_response):
@@ -263,7 +275,8 @@ PATHS = {
     "/restart-late": restart_after_output, "/raise": raise_before,
     "/raise-first": raise_at_first_block, "/raise-after": raise_after,
     "/raise-write": raise_after_write, "/raise-length": raise_after_length,
-    "/exit": exit_in_request, "/short": too_short, "/long": too_long, "/bad-length": bad_length,
+    "/exit": exit_in_request, "/short": too_short, "/short-slowly": too_short_slowly,
+    "/long": too_long, "/bad-length": bad_length,
     "/never-starts": never_starts, "/yields-text": yields_text, "/stream": stream,
     "/slow-stream": slow_stream, "/closing": closing, "/file": send_file,
     "/bytesio": send_bytesio, "/204": no_content, "/304": not_modified,

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// supervisor/restart_policy.hpp: how long to wait before something that ended is started again.
+//
+// The httpd parent asks it about hosts, a host about its workers.
+#pragma once
+
+#include "wsgix/base/clock.hpp"
+
+namespace wsgix::supervisor {
+
+class RestartPolicy {
+ public:
+  /// One that became ready and lived this long proves that starting works.
+  static constexpr seconds kLongEnough{10};
+
+  /// After an end that nobody asked for: 0, 0.25, 0.5, 1, 2, 4, 8, 16, then always 30 seconds.
+  Clock::duration delay_after_end(bool was_ready, Clock::duration lived);
+  int failures_in_a_row() const noexcept { return failures_; }
+
+ private:
+  int failures_ = 0;
+};
+
+}  // namespace wsgix::supervisor

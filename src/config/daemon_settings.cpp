@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wsgix/config/daemon_settings.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <limits>
+#include <optional>
+
+#include "suggestion.hpp"
+
+namespace wsgix::config {
+namespace {
+
+using S = DaemonSettings;
+using Setter = Result<void> (*)(S&, std::string_view name, std::string_view value);
+
+constexpr int kLongestSeconds = 31'536'000;  // a year
+
+Failed refused(std::string_view name, std::string_view value, std::string_view accepted) {
+  return failed(ErrorCode::BadDirective,
+                fmt::format("WSGIDaemonProcess: {}={} is not {}", name, value, accepted));
+}
+
+/// The whole text as a number, or nothing: no sign, no blanks, nothing behind it.
+std::optional<long long> digits(std::string_view text, int base = 10) {
+  if (text.empty() || text.front() == '-') return std::nullopt;
+  long long number = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, failure] = std::from_chars(text.data(), last, number, base);
+  if (failure != std::errc{} || end != last) return std::nullopt;
+  return number;
+}
+
+template <int S::*Member, int Least, int Most>
+Result<void> whole_number(S& settings, std::string_view name, std::string_view value) {
+  const auto number = digits(value);
+  if (!number || *number < Least || *number > Most) {
+    return refused(name, value, fmt::format("a whole number from {} to {}", Least, Most));
+  }
+  settings.*Member = static_cast<int>(*number);
+  return {};
+}
+
+Result<void> processes(S& settings, std::string_view name, std::string_view value) {
+  const auto set = whole_number<&S::processes, 1, 1024>(settings, name, value);
+  if (set) settings.processes_given = true;
+  return set;
+}
+
+/// Milliseconds, as the units below make them.
+constexpr struct {
+  std::string_view name;
+  long long milliseconds;
+} kUnits[] = {{"ms", 1}, {"s", 1000}, {"min", 60'000}, {"h", 3'600'000}, {"", 1000}};
+
+std::optional<int> whole_seconds(std::string_view value) {
+  const std::size_t unit_at = std::min(value.find_first_not_of("0123456789"), value.size());
+  const auto number = digits(value.substr(0, unit_at));
+  if (!number || *number > std::numeric_limits<int>::max()) return std::nullopt;
+  for (const auto& unit : kUnits) {
+    if (unit.name != value.substr(unit_at)) continue;
+    const long long milliseconds = *number * unit.milliseconds;
+    if (milliseconds % 1000 != 0 || milliseconds / 1000 > kLongestSeconds) return std::nullopt;
+    return static_cast<int>(milliseconds / 1000);
+  }
+  return std::nullopt;
+}
+
+template <int S::*Member>
+Result<void> timeout(S& settings, std::string_view name, std::string_view value) {
+  const auto length = whole_seconds(value);
+  if (!length) {
+    return refused(
+        name, value,
+        fmt::format("whole seconds from 0 to {}, such as 30, 30s, 2min or 1h", kLongestSeconds));
+  }
+  settings.*Member = *length;
+  return {};
+}
+
+template <std::string S::*Member>
+Result<void> text(S& settings, std::string_view name, std::string_view value) {
+  if (value.empty()) return refused(name, value, "a text; it is empty");
+  settings.*Member = value;
+  return {};
+}
+
+template <std::string S::*Member>
+Result<void> absolute_path(S& settings, std::string_view name, std::string_view value) {
+  if (!value.starts_with('/')) return refused(name, value, "an absolute path");
+  settings.*Member = value;
+  return {};
+}
+
+Result<void> supplementary_groups(S& settings, std::string_view name, std::string_view value) {
+  const auto set = text<&S::supplementary_groups>(settings, name, value);
+  if (set) settings.supplementary_groups_given = true;
+  return set;
+}
+
+Result<void> umask_bits(S& settings, std::string_view name, std::string_view value) {
+  const auto bits = digits(value, 8);
+  if (!bits || *bits > 0777) return refused(name, value, "an octal number from 0 to 0777");
+  settings.umask = static_cast<int>(*bits);
+  return {};
+}
+
+Result<void> python_path(S& settings, std::string_view name, std::string_view value) {
+  std::vector<std::string> folders;
+  while (!value.empty()) {
+    const std::size_t colon = std::min(value.find(':'), value.size());
+    if (colon != 0) folders.emplace_back(value.substr(0, colon));
+    value.remove_prefix(std::min(colon + 1, value.size()));
+  }
+  if (folders.empty()) return refused(name, value, "a list of directories; it is empty");
+  settings.python_path = std::move(folders);
+  return {};
+}
+
+// The whole grammar of the directive. docs/directives/WSGIDaemonProcess.md lists the same names.
+// clang-format off
+constexpr struct { std::string_view name; Setter set; } kOptions[] = {
+    {"processes",            processes},
+    {"threads",              whole_number<&S::threads, 1, 4096>},
+    {"display-name",         text<&S::display_name>},
+    {"maximum-requests",     whole_number<&S::maximum_requests, 0, 1'000'000'000>},
+    {"listen-backlog",       whole_number<&S::listen_backlog, 0, 65535>},
+    {"user",                 text<&S::user>},
+    {"group",                text<&S::group>},
+    {"supplementary-groups", supplementary_groups},
+    {"umask",                umask_bits},
+    {"home",                 absolute_path<&S::home>},
+    {"lang",                 text<&S::lang>},
+    {"locale",               text<&S::locale>},
+    {"socket-user",          text<&S::socket_user>},
+    {"python-home",          absolute_path<&S::python_home>},
+    {"python-path",          python_path},
+    {"startup-timeout",      timeout<&S::startup_timeout>},
+    {"graceful-timeout",     timeout<&S::graceful_timeout>},
+    {"shutdown-timeout",     timeout<&S::shutdown_timeout>},
+    {"connect-timeout",      timeout<&S::connect_timeout>},
+    {"queue-timeout",        timeout<&S::queue_timeout>},
+    {"socket-timeout",       timeout<&S::socket_timeout>},
+};
+
+// Names of mod_wsgi that this version does not have yet.
+constexpr std::string_view kLater[] = {
+    "stack-size", "server-metrics", "chroot", "script-user", "script-group", "python-eggs",
+    "switch-interval", "deadlock-timeout", "inactivity-timeout", "request-timeout",
+    "interrupt-timeout", "restart-interval", "eviction-timeout", "cpu-time-limit", "cpu-priority",
+    "memory-limit", "virtual-memory-limit", "response-socket-timeout", "send-buffer-size",
+    "receive-buffer-size", "header-buffer-size", "response-buffer-size", "response-flush-delay",
+};
+// clang-format on
+
+}  // namespace
+
+Result<void> set_option(DaemonSettings& settings, std::string_view name, std::string_view value) {
+  for (const auto& option : kOptions) {
+    if (option.name == name) return option.set(settings, name, value);
+  }
+  for (const std::string_view later : kLater) {
+    if (later != name) continue;
+    return failed(
+        ErrorCode::OptionNotAvailable,
+        fmt::format("WSGIDaemonProcess: this version does not have the option {}=", name));
+  }
+  const std::string_view meant = closest(name, option_names());
+  return failed(ErrorCode::UnknownOption, fmt::format("WSGIDaemonProcess has no option '{}'", name),
+                0, meant.empty() ? std::string() : fmt::format("did you mean {}=?", meant));
+}
+
+std::vector<std::string_view> option_names() {
+  std::vector<std::string_view> names;
+  for (const auto& option : kOptions) names.push_back(option.name);
+  return names;
+}
+
+std::string title(const DaemonSettings& settings) {
+  if (settings.display_name.empty()) return fmt::format("wsgix: {} worker", settings.name);
+  constexpr std::string_view kGroup = "%{GROUP}";
+  std::string shown = settings.display_name;
+  for (std::size_t at = shown.find(kGroup); at != std::string::npos;) {
+    const std::string name = fmt::format("(wsgi:{})", settings.name);
+    shown.replace(at, kGroup.size(), name);
+    at = shown.find(kGroup, at + name.size());
+  }
+  return shown;
+}
+
+}  // namespace wsgix::config

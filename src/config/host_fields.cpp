@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+// config/host_fields.cpp: the settings of a host as a list of names and values, and back.
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <cstring>
+
+#include "wsgix/config/daemon_settings.hpp"
+
+namespace wsgix::config {
+namespace {
+
+// ---- one value as text and back; every type of member has its pair here ----
+
+void put(std::string& out, const std::string& value) { out = value; }
+void put(std::string& out, bool value) { out = value ? "1" : "0"; }
+void put(std::string& out, int value) { out = std::to_string(value); }
+void put(std::string& out, std::uint32_t value) { out = std::to_string(value); }
+
+template <typename Number>
+bool get_number(std::string_view text, Number& value) {
+  const char* const last = text.data() + text.size();
+  const auto [end, failure] = std::from_chars(text.data(), last, value);
+  return !text.empty() && failure == std::errc{} && end == last;
+}
+bool get(std::string_view text, std::string& value) {
+  value = text;
+  return true;
+}
+bool get(std::string_view text, bool& value) {
+  value = text == "1";
+  return text == "0" || text == "1";
+}
+bool get(std::string_view text, int& value) { return get_number(text, value); }
+bool get(std::string_view text, std::uint32_t& value) { return get_number(text, value); }
+
+// Lists: every item is its length, a colon and its text, so that an item may hold any byte.
+void put_item(std::string& out, std::string_view item) {
+  out += fmt::format("{}:", item.size());
+  out += item;
+}
+bool get_item(std::string_view& text, std::string& item) {
+  const std::size_t colon = text.find(':');
+  std::size_t size = 0;
+  if (colon == std::string_view::npos || !get_number(text.substr(0, colon), size)) return false;
+  text.remove_prefix(colon + 1);
+  if (size > text.size()) return false;
+  item = text.substr(0, size);
+  text.remove_prefix(size);
+  return true;
+}
+
+void put(std::string& out, const std::vector<std::string>& items) {
+  for (const std::string& item : items) put_item(out, item);
+}
+bool get(std::string_view text, std::vector<std::string>& items) {
+  items.clear();
+  while (!text.empty()) {
+    if (!get_item(text, items.emplace_back())) return false;
+  }
+  return true;
+}
+void put(std::string& out, const std::vector<std::uint32_t>& items) {
+  for (const std::uint32_t item : items) put_item(out, std::to_string(item));
+}
+bool get(std::string_view text, std::vector<std::uint32_t>& items) {
+  items.clear();
+  std::string item;
+  while (!text.empty()) {
+    if (!get_item(text, item) || !get_number(item, items.emplace_back())) return false;
+  }
+  return true;
+}
+void put(std::string& out, const std::vector<Preload>& items) {
+  for (const Preload& item : items) {
+    put_item(out, item.script);
+    put_item(out, item.application_group);
+    put_item(out, item.callable);
+  }
+}
+bool get(std::string_view text, std::vector<Preload>& items) {
+  items.clear();
+  while (!text.empty()) {
+    Preload& item = items.emplace_back();
+    if (!get_item(text, item.script) || !get_item(text, item.application_group) ||
+        !get_item(text, item.callable)) {
+      return false;
+    }
+  }
+  return true;
+}
+void put(std::string& out, const std::uint32_t (&version)[3]) {
+  out = fmt::format("{}.{}.{}", version[0], version[1], version[2]);
+}
+bool get(std::string_view text, std::uint32_t (&version)[3]) {
+  for (std::size_t i = 0; i < 3; ++i) {
+    const std::size_t end = i < 2 ? text.find('.') : text.size();
+    if (end == std::string_view::npos || !get_number(text.substr(0, end), version[i])) return false;
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return true;
+}
+
+// ---- the table ----
+
+using H = HostSettings;
+using D = DaemonSettings;
+
+struct Row {
+  std::string_view name;
+  void (*write)(const H&, std::string& out);
+  bool (*read)(H&, std::string_view text);
+};
+
+template <auto Member>
+constexpr Row daemon(std::string_view name) {
+  return {name, [](const H& settings, std::string& out) { put(out, settings.daemon.*Member); },
+          [](H& settings, std::string_view text) { return get(text, settings.daemon.*Member); }};
+}
+template <auto Member>
+constexpr Row host(std::string_view name) {
+  return {name, [](const H& settings, std::string& out) { put(out, settings.*Member); },
+          [](H& settings, std::string_view text) { return get(text, settings.*Member); }};
+}
+
+// clang-format off
+constexpr Row kRows[] = {
+    daemon<&D::name>("name"),
+    daemon<&D::processes>("processes"),
+    daemon<&D::processes_given>("processes_given"),
+    daemon<&D::threads>("threads"),
+    daemon<&D::display_name>("display_name"),
+    daemon<&D::maximum_requests>("maximum_requests"),
+    daemon<&D::listen_backlog>("listen_backlog"),
+    daemon<&D::user>("user"),
+    daemon<&D::group>("group"),
+    daemon<&D::supplementary_groups>("supplementary_groups"),
+    daemon<&D::supplementary_groups_given>("supplementary_groups_given"),
+    daemon<&D::umask>("umask"),
+    daemon<&D::home>("home"),
+    daemon<&D::lang>("lang"),
+    daemon<&D::locale>("locale"),
+    daemon<&D::socket_user>("socket_user"),
+    daemon<&D::python_home>("python_home"),
+    daemon<&D::python_path>("python_path"),
+    daemon<&D::startup_timeout>("startup_timeout"),
+    daemon<&D::graceful_timeout>("graceful_timeout"),
+    daemon<&D::shutdown_timeout>("shutdown_timeout"),
+    daemon<&D::connect_timeout>("connect_timeout"),
+    daemon<&D::queue_timeout>("queue_timeout"),
+    daemon<&D::socket_timeout>("daemon_socket_timeout"),
+    host<&H::started_as_root>("started_as_root"),
+    host<&H::uid>("uid"),
+    host<&H::gid>("gid"),
+    host<&H::supplementary_gids>("supplementary_gids"),
+    host<&H::user_name>("user_name"),
+    host<&H::user_home>("user_home"),
+    host<&H::change_to_user_home>("change_to_user_home"),
+    host<&H::socket_path>("socket_path"),
+    host<&H::token>("token"),
+    host<&H::peer_uid>("peer_uid"),
+    host<&H::server_name>("server_name"),
+    host<&H::log_level>("log_level"),
+    host<&H::socket_timeout>("socket_timeout"),
+    host<&H::start_delay_ms>("start_delay_ms"),
+    host<&H::runtime_directory>("runtime_directory"),
+    host<&H::default_python>("default_python"),
+    host<&H::restrict_stdin>("restrict_stdin"),
+    host<&H::restrict_stdout>("restrict_stdout"),
+    host<&H::httpd_version>("httpd_version"),
+    host<&H::httpd_description>("httpd_description"),
+    host<&H::mpm_name>("mpm_name"),
+    host<&H::httpd_build_date>("httpd_build_date"),
+    host<&H::httpd_maximum_processes>("httpd_maximum_processes"),
+    host<&H::httpd_threads_per_process>("httpd_threads_per_process"),
+    host<&H::preloads>("preloads"),
+};
+// clang-format on
+
+Failed bad(std::string_view name, std::string_view what) {
+  return failed(ErrorCode::BadHostSettings, fmt::format("setting '{}' {}", name, what));
+}
+
+}  // namespace
+
+std::vector<Field> to_fields(const HostSettings& settings) {
+  std::vector<Field> fields;
+  fields.reserve(std::size(kRows));
+  for (const Row& row : kRows) {
+    Field& field = fields.emplace_back(std::string(row.name), std::string());
+    row.write(settings, field.second);
+  }
+  return fields;
+}
+
+Result<HostSettings> from_fields(const std::vector<Field>& fields) {
+  HostSettings settings;
+  std::array<bool, std::size(kRows)> seen{};
+  for (const auto& [name, value] : fields) {
+    std::size_t i = 0;
+    while (i < std::size(kRows) && kRows[i].name != name) ++i;
+    if (i == std::size(kRows)) return bad(name, "is unknown");
+    if (seen[i]) return bad(name, "appears twice");
+    if (!kRows[i].read(settings, value)) return bad(name, "has an impossible value");
+    seen[i] = true;
+  }
+  for (std::size_t i = 0; i < std::size(kRows); ++i) {
+    if (!seen[i]) return bad(kRows[i].name, "is missing");
+  }
+  return settings;
+}
+
+}  // namespace wsgix::config

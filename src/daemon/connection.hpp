@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// daemon/connection.hpp: what is known about one connection between two reports of the poller.
+#pragma once
+
+#include <atomic>
+
+#include "wsgix/channel/channel.hpp"
+
+namespace wsgix::daemon {
+
+struct Connection {
+  explicit Connection(UniqueFd socket) noexcept : channel(std::move(socket)) {}
+
+  enum class Hold : std::uint8_t {
+    Taken,   ///< one thread owns everything below
+    Parked,  ///< the poller reports when there is something to do
+    Closed,
+  };
+  enum class Phase : std::uint8_t {
+    AwaitsHello,
+    Idle,
+    Discarding,  ///< the rest of an answered request's body is still on its way
+  };
+
+  /// A second thread that was told of the same event loses, and must not touch the rest.
+  bool take() noexcept {
+    Hold expected = Hold::Parked;
+    return hold.compare_exchange_strong(expected, Hold::Taken);
+  }
+
+  std::atomic<Hold> hold = Hold::Taken;
+  Phase phase = Phase::AwaitsHello;
+  bool closing = false;  ///< nothing follows what is queued
+  bool in_poller = false;
+  bool from_backlog = true;  ///< waited for a thread: its child may have given up meanwhile
+  channel::Channel channel;
+};
+
+}  // namespace wsgix::daemon

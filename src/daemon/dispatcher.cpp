@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dispatcher.hpp"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <thread>
+
+#include "wsgix/os/peer.hpp"
+
+namespace wsgix::daemon {
+namespace {
+
+constexpr milliseconds kAcceptPause{100};
+constexpr seconds kBetweenAcceptWarnings{10};
+
+}  // namespace
+
+Result<std::unique_ptr<Dispatcher>> Dispatcher::create(DispatcherSettings settings, int listener,
+                                                       const Application& application,
+                                                       scoreboard::WorkerSlot& slot,
+                                                       DispatcherEvents& events, LogSink& log) {
+  auto poller = os::Poller::create();
+  if (!poller) return failed(poller);
+  auto drained = os::Signpost::create();
+  if (!drained) return failed(drained);
+  std::unique_ptr<Dispatcher> dispatcher(new Dispatcher(std::move(settings), listener, application,
+                                                        slot, events, log, std::move(*poller),
+                                                        std::move(*drained)));
+  // The listener's subject is the dispatcher itself: no connection has that address.
+  const auto added = dispatcher->poller_.add(listener, os::Interest::Readable, dispatcher.get());
+  if (!added) return failed(added);
+  return dispatcher;
+}
+
+Dispatcher::Dispatcher(DispatcherSettings settings, int listener, const Application& application,
+                       scoreboard::WorkerSlot& slot, DispatcherEvents& events, LogSink& log,
+                       os::Poller poller, os::Signpost drained)
+    : settings_(std::move(settings)),
+      listener_(listener),
+      application_(application),
+      slot_(slot),
+      events_(events),
+      log_(log),
+      poller_(std::move(poller)),
+      drained_(std::move(drained)),
+      permits_(settings_.threads) {}
+
+void Dispatcher::serve() {
+  RequestScratch scratch;
+  while (const std::optional<void*> subject = poller_.wait()) {
+    if (*subject == this) {
+      accept_one(scratch);
+      continue;
+    }
+    auto& connection = *static_cast<Connection*>(*subject);
+    if (connection.take()) advance(connection, Permit(*this), scratch);
+  }
+}
+
+// ---- coming ----
+
+void Dispatcher::accept_one(RequestScratch& scratch) {
+  if (draining_) return;
+  Permit permit(*this);
+  if (!permit.try_take()) {
+    // Whoever gives a permit back arms the listener.
+    if (permits_.await_one()) arm_listener();
+    return;
+  }
+  UniqueFd socket(::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  const int os_errno = errno;
+  if (!socket && os_errno != EAGAIN && os_errno != EINTR && os_errno != ECONNABORTED) {
+    pause_accepting(os_errno);
+  }
+  arm_listener();
+  if (!socket || !peer_may_connect(socket.get())) return;
+
+  Connection& connection = admit(std::move(socket));
+  const wire::Welcome welcome{static_cast<std::uint32_t>(::getpid()), settings_.slot};
+  if (const auto queued = connection.channel.queue(wire::FrameType::Welcome, welcome); !queued) {
+    log_failure(queued.error());
+  }
+  advance(connection, std::move(permit), scratch);
+}
+
+bool Dispatcher::peer_may_connect(int socket) {
+  const auto peer = os::peer_of(socket);
+  if (!peer) {
+    log_.write(LogLevel::Error, peer.error());
+    return false;
+  }
+  if (peer->uid == settings_.peer_uid || peer->uid == 0 || peer->uid == ::geteuid()) return true;
+  log_failure({ErrorCode::PeerNotTrusted,
+               fmt::format("process {} of uid {} connected", peer->pid, peer->uid)});
+  return false;
+}
+
+void Dispatcher::arm_listener() noexcept {
+  // After begin_drain() it is no longer in the poller, and this does nothing.
+  poller_.rearm(listener_, os::Interest::Readable, this);
+}
+
+/// Out of descriptors or memory: trying again at once would only burn the processor.
+void Dispatcher::pause_accepting(int os_errno) {
+  const auto now = Clock::now().time_since_epoch() / milliseconds(1);
+  auto last = last_accept_warning_.load();
+  const bool due = last == 0 || now - last > kBetweenAcceptWarnings / milliseconds(1);
+  if (due && last_accept_warning_.compare_exchange_strong(last, now)) {
+    log_.write(
+        LogLevel::Error,
+        Error{ErrorCode::SystemCallFailed, fmt::format("group '{}': accept", settings_.group),
+              os_errno, "raise the limit of open files (ulimit -n), or find what holds them"});
+  }
+  std::this_thread::sleep_for(kAcceptPause);
+}
+
+Connection& Dispatcher::admit(UniqueFd socket) {
+  auto owned = std::make_unique<Connection>(std::move(socket));
+  Connection& connection = *owned;
+  const std::lock_guard lock(table_mutex_);
+  connections_.emplace(&connection, std::move(owned));
+  return connection;
+}
+
+// ---- waiting and going ----
+
+void Dispatcher::park(Connection& connection, os::Interest interest) {
+  const int fd = connection.channel.fd();
+  bool armed = true;
+  {
+    const std::lock_guard lock(table_mutex_);
+    // begin_drain() has walked past this one already: come back for the Closing at once.
+    if (draining_ && interest == os::Interest::Readable) interest = os::Interest::Either;
+    const bool known = std::exchange(connection.in_poller, true);
+    connection.hold.store(Connection::Hold::Parked);
+    armed = known ? poller_.rearm(fd, interest, &connection)
+                  : poller_.add(fd, interest, &connection).has_value();
+    if (!armed) connection.hold.store(Connection::Hold::Taken);
+  }
+  if (!armed) close(connection);
+}
+
+void Dispatcher::close(Connection& connection) {
+  const std::lock_guard lock(table_mutex_);
+  const auto found = connections_.find(&connection);
+  connection.hold.store(Connection::Hold::Closed);
+  if (draining_) {
+    connection.channel = channel::Channel(UniqueFd());
+    closed_in_drain_.push_back(std::move(found->second));
+  }
+  connections_.erase(found);
+  finish_drain_if_empty();
+}
+
+bool Dispatcher::begin_drain() {
+  const std::lock_guard lock(table_mutex_);
+  if (draining_.exchange(true)) return false;
+  poller_.remove(listener_);
+  for (const auto& entry : connections_) {
+    Connection& connection = *entry.first;
+    if (connection.hold.load() != Connection::Hold::Parked) continue;
+    poller_.rearm(connection.channel.fd(), os::Interest::Either, &connection);
+  }
+  finish_drain_if_empty();
+  return true;
+}
+
+void Dispatcher::finish_drain_if_empty() {
+  if (!draining_ || !connections_.empty()) return;
+  poller_.wake_all();
+  drained_.raise();
+}
+
+}  // namespace wsgix::daemon

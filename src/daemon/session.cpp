@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace wsgix::daemon {
+namespace {
+
+using wire::FrameType;
+using wire::RequestHead;
+
+constexpr std::size_t kPieceBytes = 256 * 1024;
+
+// The slowest client that is still served: this much for each stretch of patience. The socket's
+// own buffer counts too, because the peer has to empty most of it before we may write again.
+constexpr std::size_t kSlowestBytes = 16 * 1024;
+constexpr std::size_t kSocketBufferBytes = 208 * 1024;
+
+wsgix_text text(std::string_view view) { return {view.data(), view.size()}; }
+std::string_view view(wsgix_text text) { return {text.data, text.size}; }
+double in_seconds(std::int64_t microseconds) { return static_cast<double>(microseconds) / 1e6; }
+
+std::int64_t microseconds_since_1970() {
+  using std::chrono::microseconds;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<microseconds>(now).count();
+}
+
+int failure_for(wire::AbortReason reason) {
+  switch (reason) {
+    case wire::AbortReason::ClientGone: return WSGIX_IO_CLIENT_GONE;
+    case wire::AbortReason::ClientTooSlow: return WSGIX_IO_TIMED_OUT;
+    case wire::AbortReason::BodyTooLarge: return WSGIX_IO_TOO_LARGE;
+    case wire::AbortReason::BodyMalformed: return WSGIX_IO_MALFORMED;
+  }
+  return WSGIX_IO_FAILED;
+}
+
+}  // namespace
+
+// ---- the request ----
+
+Result<void> Session::open(std::string_view payload) {
+  // The head is views into the payload, which the first body frame would overwrite.
+  const bool body_follows =
+      !payload.empty() && (static_cast<std::uint8_t>(payload[0]) & RequestHead::kHasBody) != 0;
+  if (body_follows) {
+    scratch_.payload.assign(payload);
+    payload = scratch_.payload;
+  }
+  if (const auto decoded = wire::decode_request_head(payload, scratch_.head); !decoded) {
+    return failed(decoded);
+  }
+  const std::uint8_t flags = scratch_.head.flags;
+  if ((flags & RequestHead::kHasBody) != 0) {
+    body_ = (flags & RequestHead::kExpectsContinue) != 0 ? Body::NotAskedFor : Body::Streaming;
+  }
+  return {};
+}
+
+wsgix_request Session::request_for_runtime() {
+  const RequestHead& head = scratch_.head;
+  scratch_.environ.clear();
+  scratch_.environ.reserve(head.environ.size());
+  for (const auto& [name, value] : head.environ) {
+    scratch_.environ.push_back({text(name), text(value)});
+  }
+  wsgix_request request{};
+  request.stream = this;
+  request.calls = &kStreamCalls;
+  request.script.path = text(head.script);
+  request.script.application_group = text(head.application_group);
+  request.script.callable_name = text(head.callable);
+  request.script.modified_us = head.script_modified_us;
+  request.script.reloading = (head.flags & RequestHead::kReloading) != 0;
+  request.environ = scratch_.environ.data();
+  request.environ_count = scratch_.environ.size();
+  request.https = (head.flags & RequestHead::kHttps) != 0;
+  request.has_body = (head.flags & RequestHead::kHasBody) != 0;
+  request.content_length = head.content_length;
+  request.request_start = in_seconds(head.request_start_us);
+  request.queue_start = in_seconds(head.queue_start_us);
+  request.daemon_start = in_seconds(microseconds_since_1970());
+  return request;
+}
+
+Session::Ending Session::run(const Application& application) {
+  if (application.runtime == nullptr) {
+    wire::Failure failure;
+    const std::string what = application.broken ? to_log_line(*application.broken) : std::string();
+    failure.code = static_cast<std::uint32_t>(application.broken ? application.broken->code
+                                                                 : ErrorCode::PythonDidNotStart);
+    failure.what = what;
+    if (const auto queued = channel_.queue(FrameType::Failure, failure); !queued) {
+      fail(queued.error());
+    }
+    return io_failure_ != 0 ? Ending::Broken : Ending::Answered;
+  }
+  const wsgix_request request = request_for_runtime();
+  wsgix_outcome outcome{};
+  application.runtime->handle_request(&request, &outcome);
+  return queue_answer(outcome);
+}
+
+Session::Ending Session::queue_answer(const wsgix_outcome& outcome) {
+  if (io_failure_ != 0) return Ending::Broken;
+  if (outcome.kind == WSGIX_STALE && !head_sent_) return Ending::Stale;
+  if (outcome.kind == WSGIX_COMPLETE && head_sent_) {
+    channel_.queue(FrameType::ResponseEnd);
+    return Ending::Answered;
+  }
+  wire::Failure failure;
+  failure.code = outcome.code;
+  failure.http_status = 500;
+  if (head_sent_) {
+    failure.http_status = 0;
+  } else if (outcome.kind == WSGIX_FAILED && outcome.status >= 400 && outcome.status <= 599) {
+    failure.http_status = static_cast<std::uint16_t>(outcome.status);
+  }
+  const auto queued =
+      channel_.queue(head_sent_ ? FrameType::ResponseCut : FrameType::Failure, failure);
+  if (!queued) fail(queued.error());
+  return io_failure_ != 0 ? Ending::Broken : Ending::Answered;
+}
+
+/// Remembers why the connection is unusable and what the runtime is told from now on.
+int Session::fail(const Error& error) {
+  if (io_failure_ == 0) {
+    const bool gone = error.code == ErrorCode::PeerClosed;
+    io_failure_ = gone ? WSGIX_IO_CLIENT_GONE : WSGIX_IO_FAILED;
+    if (!gone) log_.write(LogLevel::Error, error);
+  }
+  return io_failure_;
+}
+
+// ---- its body ----
+
+ptrdiff_t Session::read_body(char* into, std::size_t size, bool may_wait) {
+  if (size == 0) return 0;
+  while (unread_.empty()) {
+    if (body_failure_ != 0) return body_failure_;
+    if (body_ == Body::None || body_ == Body::Ended) return 0;
+    if (io_failure_ != 0) return io_failure_;
+    if (!receive_piece(may_wait) && io_failure_ == 0 && body_failure_ == 0) {
+      return WSGIX_IO_WOULD_BLOCK;
+    }
+  }
+  const std::size_t count = std::min(size, unread_.size());
+  std::memcpy(into, unread_.data(), count);
+  unread_.remove_prefix(count);
+  return static_cast<ptrdiff_t>(count);
+}
+
+bool Session::receive_piece(bool may_wait) {
+  if (body_ == Body::NotAskedFor) {
+    if (!may_wait) return false;
+    ask_for_body();
+  }
+  const Deadline deadline = after(patience_);
+  for (;;) {
+    const auto frame = channel_.try_receive();
+    if (!frame) {
+      fail(frame.error());
+      return false;
+    }
+    if (*frame) return take_body_frame(**frame);
+    if (!may_wait) return false;
+    // The client may be waiting for what is queued before it sends more.
+    if (channel_.queued_bytes() != 0 && flush() != 0) return false;
+    const auto readable = channel::wait_readable(channel_.fd(), deadline);
+    if (!readable) {
+      fail(readable.error());
+      return false;
+    }
+    if (!*readable) {
+      body_failure_ = WSGIX_IO_TIMED_OUT;
+      return false;
+    }
+  }
+}
+
+void Session::ask_for_body() {
+  body_ = Body::Streaming;
+  channel_.queue(FrameType::WantBody);
+}
+
+bool Session::take_body_frame(const channel::Frame& frame) {
+  switch (frame.type) {
+    case FrameType::RequestBody: unread_ = frame.payload; return true;
+    case FrameType::RequestEnd: body_ = Body::Ended; return true;
+    case FrameType::RequestAbort: {
+      const auto reason = wire::decode_abort(frame.payload);
+      if (!reason) {
+        fail(reason.error());
+        return false;
+      }
+      body_ = Body::Ended;
+      body_failure_ = failure_for(*reason);
+      return true;
+    }
+    default:
+      fail({ErrorCode::UnexpectedFrame,
+            std::string(wire::to_string(frame.type)) + " while a request body was due"});
+      return false;
+  }
+}
+
+// ---- the response ----
+
+Deadline Session::send_deadline(std::size_t more_bytes) const {
+  const std::size_t bytes = kSocketBufferBytes + channel_.queued_bytes() + more_bytes;
+  return after(patience_ * static_cast<int>(1 + bytes / kSlowestBytes));
+}
+
+int Session::send_head(const wsgix_response_head& head) {
+  if (io_failure_ != 0) return io_failure_;
+  wire::ResponseHead message;
+  message.status = static_cast<std::uint16_t>(head.status);
+  message.reason = view(head.reason);
+  scratch_.headers.clear();
+  for (std::size_t i = 0; i < head.header_count; ++i) {
+    scratch_.headers.push_back({view(head.headers[i].name), view(head.headers[i].value)});
+  }
+  message.headers.swap(scratch_.headers);
+  const auto queued = channel_.queue(FrameType::ResponseHead, message);
+  message.headers.swap(scratch_.headers);
+  if (!queued) {
+    // Too large to travel. The connection is fine: the answer will be a Failure.
+    log_.write(LogLevel::Error, queued.error());
+    return WSGIX_IO_FAILED;
+  }
+  head_sent_ = true;
+  return 0;
+}
+
+int Session::send_body(std::string_view data) {
+  if (io_failure_ != 0) return io_failure_;
+  if (channel_.queued_bytes() + data.size() < WSGIX_QUEUE_BYTES) {
+    if (!data.empty()) channel_.queue(FrameType::ResponseBody, data);
+    return 0;
+  }
+  while (!data.empty()) {
+    const std::string_view piece = data.substr(0, kPieceBytes);
+    data.remove_prefix(piece.size());
+    const auto sent = channel_.send(FrameType::ResponseBody, piece, send_deadline(piece.size()));
+    if (!sent) return fail(sent.error());
+  }
+  return 0;
+}
+
+int Session::send_file(int descriptor, std::uint64_t offset, std::uint64_t length) {
+  if (io_failure_ != 0) return io_failure_;
+  const auto sent = channel_.send_file(descriptor, {offset, length}, send_deadline(0));
+  return sent ? 0 : fail(sent.error());
+}
+
+int Session::flush() {
+  if (io_failure_ != 0) return io_failure_;
+  const auto flushed = channel_.flush(send_deadline(0));
+  return flushed ? 0 : fail(flushed.error());
+}
+
+bool Session::client_is_gone() const noexcept {
+  return io_failure_ == WSGIX_IO_CLIENT_GONE || body_failure_ == WSGIX_IO_CLIENT_GONE ||
+         channel_.peer_is_gone();
+}
+
+void Session::log(int level, std::string_view file, std::uint32_t line, std::string_view words) {
+  const auto severity = static_cast<LogLevel>(std::clamp(level, 0, 7));
+  const wire::LogRecord record{severity, line, file, words};
+  if (io_failure_ != 0 || !channel_.queue(FrameType::Log, record)) {
+    log_.write(severity, words);
+    return;
+  }
+  // At once, because the request may run for long; but never wait: the GIL may be held.
+  if (const auto flushed = channel_.try_flush(); !flushed) fail(flushed.error());
+}
+
+void Session::log_bug(const char* what) noexcept {
+  if (io_failure_ == 0) io_failure_ = WSGIX_IO_FAILED;
+  try {
+    log_.write(LogLevel::Critical, Error{ErrorCode::UnexpectedException, what});
+  } catch (...) {
+    // No memory even for the line.
+  }
+}
+
+}  // namespace wsgix::daemon

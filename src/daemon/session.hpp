@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// daemon/session.hpp: one request on one connection, between frames and the runtime's table.
+//
+// Knows messages and abi.h; neither threads nor other connections.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wsgix/base/clock.hpp"
+#include "wsgix/base/log_sink.hpp"
+#include "wsgix/channel/channel.hpp"
+#include "wsgix/runtime/abi.h"
+
+namespace wsgix::daemon {
+
+/// What answers requests: a runtime, or the reason why there is none.
+struct Application {
+  const wsgix_runtime* runtime = nullptr;
+  std::optional<Error> broken;
+};
+
+/// Capacity that one serving thread uses again for each of its requests.
+struct RequestScratch {
+  wire::RequestHead head;
+  std::string payload;
+  std::vector<wsgix_field> environ;
+  std::vector<wire::FieldView> headers;
+};
+
+class Session {
+ public:
+  enum class Ending {
+    Answered,  ///< the rest of the answer is queued
+    Stale,     ///< not executed, nothing queued: the script changed
+    Broken,    ///< the connection failed meanwhile
+  };
+
+  /// Everything is borrowed. `patience`: how long the peer may do nothing.
+  Session(channel::Channel& channel, Clock::duration patience, LogSink& log,
+          RequestScratch& scratch) noexcept
+      : channel_(channel), patience_(patience), log_(log), scratch_(scratch) {}
+
+  /// Takes the payload of a RequestHead frame.
+  Result<void> open(std::string_view payload);
+  Ending run(const Application& application);
+  /// True while frames of this request's body are still to come.
+  bool body_is_open() const noexcept { return body_ == Body::Streaming; }
+
+  // ---- what the runtime calls, see abi.h ----
+  ptrdiff_t read_body(char* into, std::size_t size, bool may_wait);
+  int send_head(const wsgix_response_head& head);
+  int send_body(std::string_view data);
+  int send_file(int descriptor, std::uint64_t offset, std::uint64_t length);
+  int flush();
+  bool client_is_gone() const noexcept;
+  void log(int level, std::string_view file, std::uint32_t line, std::string_view text);
+  void log_bug(const char* what) noexcept;
+
+ private:
+  enum class Body { None, NotAskedFor, Streaming, Ended };
+
+  Ending queue_answer(const wsgix_outcome& outcome);
+  wsgix_request request_for_runtime();
+  void ask_for_body();
+  /// False when nothing came: it must be waited for and may not, or something failed.
+  bool receive_piece(bool may_wait);
+  bool take_body_frame(const channel::Frame& frame);
+  int fail(const Error& error);
+  Deadline send_deadline(std::size_t more_bytes) const;
+
+  channel::Channel& channel_;
+  Clock::duration patience_;
+  LogSink& log_;
+  RequestScratch& scratch_;
+
+  Body body_ = Body::None;
+  int body_failure_ = 0;  ///< WSGIX_IO_*, once the application cannot get it whole
+  int io_failure_ = 0;    ///< WSGIX_IO_*, once the connection is unusable
+  std::string_view unread_;
+  bool head_sent_ = false;
+};
+
+/// The table that run() gives to the runtime; `stream` is a Session.
+extern const wsgix_stream_calls kStreamCalls;
+
+}  // namespace wsgix::daemon

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "check.hpp"
+
+#include <limits>
+
+#include "log.hpp"
+#include "pool.hpp"
+#include "wsgix/os/listener.hpp"
+#include "wsgix/runtime/library.hpp"
+#include "wsgix/wsgi/environ.hpp"
+
+namespace wsgix::httpd {
+namespace {
+
+Result<void> check_identity(Group& group) {
+  // Without root the accounts are not applied, so a name that does not exist here is no error.
+  if (::geteuid() != 0) return {};
+  Result<Identity> identity = resolve_identity(group.settings);
+  if (!identity) {
+    Error error = identity.error();
+    error.what += " (" + group.place + ")";
+    return Failed(std::move(error));
+  }
+  group.identity = std::move(*identity);
+  const Result<uid_t> socket_owner = resolve_socket_owner(group.settings);
+  if (!socket_owner) return failed(socket_owner);
+  return {};
+}
+
+Result<void> check_python(const ServerConfig& main, const Group& group) {
+  const std::string home = python_home_of(main, group.settings);
+  const std::string subject = "process group '" + group.settings.name + "' (" + group.place + "): ";
+  const Result<runtime::PythonChoice> choice =
+      runtime::choose_python(home, WSGIX_DEFAULT_LIBPYTHON);
+  if (!choice) {
+    Error error = choice.error();
+    error.what = subject + error.what;
+    return Failed(std::move(error));
+  }
+  if (home.empty() || ::geteuid() != 0) return {};
+  const Result<void> reachable = runtime::check_reachable(
+      home, group.identity.uid, group.identity.gid, group.identity.supplementary);
+  if (!reachable) {
+    Error error = reachable.error();
+    error.what = subject + error.what;
+    return Failed(std::move(error));
+  }
+  return {};
+}
+
+Result<void> check_socket_path(apr_pool_t& pool, const server_rec& main, const Group& group) {
+  const std::string longest =
+      socket_path(socket_prefix(pool, main), std::numeric_limits<pid_t>::max(), 9999);
+  if (longest.size() <= os::longest_socket_path()) return {};
+  return failed(ErrorCode::CannotCreateSocket,
+                "process group '" + group.settings.name + "': the path of its socket, " + longest +
+                    ", would have up to " + std::to_string(longest.size()) +
+                    " bytes; the system takes at most " + std::to_string(os::longest_socket_path()),
+                0, "name a shorter directory with WSGISocketPrefix");
+}
+
+/// A preload names its group in the configuration, so the group has to be there and usable.
+Result<void> check_alias(const GroupRegistry& registry, server_rec& server,
+                         const ScriptAlias& alias) {
+  const bool preloads = alias.process_group && !alias.process_group->empty() &&
+                        alias.application_group &&
+                        wsgi::is_literal_group_name(*alias.process_group) &&
+                        wsgi::is_literal_group_name(*alias.application_group);
+  if (!preloads) return {};
+  const Group* group = registry.find(*alias.process_group);
+  if (group == nullptr) {
+    return failed(ErrorCode::UnknownProcessGroup,
+                  "WSGIScriptAlias " + alias.location + " (" + alias.place +
+                      "): WSGI process group not yet configured: '" + *alias.process_group + "'");
+  }
+  if (!group->usable_by(server)) {
+    return failed(ErrorCode::ForeignProcessGroup,
+                  "WSGIScriptAlias " + alias.location + " (" + alias.place +
+                      "): WSGI process group not accessible: '" + *alias.process_group +
+                      "' belongs to another virtual host (" + group->place + ")");
+  }
+  return {};
+}
+
+void warn_of_missing_script(const server_rec& server, const ScriptAlias& alias, apr_pool_t& pool) {
+  // A pattern's target may depend on the request.
+  if (alias.pattern != nullptr && alias.target.find_first_of("$&") != std::string::npos) return;
+  // A target that ends in a slash is the beginning of many scripts' paths.
+  apr_finfo_t info;
+  if (apr_stat(&info, alias.target.c_str(), APR_FINFO_TYPE, &pool) == APR_SUCCESS) return;
+  log(server, LogLevel::Warning,
+      {ErrorCode::ScriptMissing, "WSGIScriptAlias " + alias.location + " (" + alias.place +
+                                     ") names " + alias.target + ", which does not exist"});
+}
+
+void warn_of_unknown_groups(const server_rec& server, const GroupRegistry& registry) {
+  for (const GroupMention& mention : config_of(server).mentions) {
+    if (mention.name.empty() || registry.find(mention.name) != nullptr) continue;
+    log(server, LogLevel::Warning,
+        {ErrorCode::UnknownProcessGroup, mention.directive + " '" + mention.name + "' (" +
+                                             mention.place +
+                                             "): no WSGIDaemonProcess has that name; requests "
+                                             "that need it will be answered with 500"});
+  }
+}
+
+Result<void> check_server(apr_pool_t& pool, const ServerConfig& main, const GroupRegistry& registry,
+                          server_rec& server) {
+  warn_of_unknown_groups(server, registry);
+  const std::vector<ScriptAlias>& aliases = config_of(server).aliases;
+  // The main server's aliases stand at the end of each virtual host's list: look at them once.
+  const std::size_t inherited = server.is_virtual ? main.aliases.size() : 0;
+  for (std::size_t i = 0; i + inherited < aliases.size(); ++i) {
+    if (auto fine = check_alias(registry, server, aliases[i]); !fine) return fine;
+    warn_of_missing_script(server, aliases[i], pool);
+  }
+  return {};
+}
+
+Result<void> check_embedded_python(const ServerConfig& main) {
+  if (!main.python_home) return {};
+  const Result<runtime::PythonChoice> choice =
+      runtime::choose_python(*main.python_home, WSGIX_DEFAULT_LIBPYTHON);
+  if (choice) return {};
+  Error error = choice.error();
+  error.what = "WSGIPythonHome (" + main.python_home_place + "): " + error.what;
+  return Failed(std::move(error));
+}
+
+}  // namespace
+
+std::string socket_prefix(apr_pool_t& pool, const server_rec& main) {
+  const ServerConfig& config = config_of(main);
+  if (config.socket_prefix) return *config.socket_prefix;
+  return or_empty(ap_runtime_dir_relative(&pool, "wsgi"));
+}
+
+std::string socket_path(const std::string& prefix, pid_t parent, unsigned number) {
+  return prefix + "." + std::to_string(parent) + "." + std::to_string(number) + ".sock";
+}
+
+std::string python_home_of(const ServerConfig& main, const config::DaemonSettings& settings) {
+  if (!settings.python_home.empty()) return settings.python_home;
+  return main.python_home.value_or(std::string());
+}
+
+Result<void> check_configuration(apr_pool_t& pconf, server_rec& main) {
+  ServerConfig& config = config_of(main);
+  config.registry = &make_in_pool<GroupRegistry>(&pconf);
+  if (auto gathered = GroupRegistry::gather(main, *config.registry); !gathered) return gathered;
+  if (auto fine = check_embedded_python(config); !fine) return fine;
+  for (Group& group : config.registry->all()) {
+    if (auto fine = check_identity(group); !fine) return fine;
+    if (auto fine = check_python(config, group); !fine) return fine;
+    if (auto fine = check_socket_path(pconf, main, group); !fine) return fine;
+  }
+  for (server_rec* server = &main; server != nullptr; server = server->next) {
+    if (auto fine = check_server(pconf, config, *config.registry, *server); !fine) return fine;
+  }
+  return {};
+}
+
+}  // namespace wsgix::httpd

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// httpd/check.hpp: what the lines of a configuration mean together, looked at before httpd starts
+// (and by "apachectl configtest").
+#pragma once
+
+#include <string>
+
+#include "groups.hpp"
+
+namespace wsgix::httpd {
+
+/// The check_config hook: gathers the groups and refuses what cannot work.
+Result<void> check_configuration(apr_pool_t& pconf, server_rec& main);
+
+/// WSGISocketPrefix, or "wsgi" in httpd's runtime directory as the configuration left it.
+std::string socket_prefix(apr_pool_t& pool, const server_rec& main);
+/// The path of the socket that this httpd creates as its `number`th.
+std::string socket_path(const std::string& prefix, pid_t parent, unsigned number);
+
+/// python-home= of the group, else WSGIPythonHome, else empty.
+std::string python_home_of(const ServerConfig& main, const config::DaemonSettings& settings);
+
+}  // namespace wsgix::httpd

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "connections.hpp"
+
+#include <algorithm>
+
+namespace wsgix::httpd {
+
+using scoreboard::WorkerState;
+
+std::uint32_t GroupClient::busy_of(const Connection& connection) const noexcept {
+  const std::size_t slot = connection.worker.slot;
+  if (slot >= scoreboard::kWorkerSlots) return 0;
+  return board_->workers[slot].busy.load(std::memory_order_relaxed);
+}
+
+/// A worker and its replacement exist at once; slots are taken from the front.
+std::size_t GroupClient::used_slots() const noexcept {
+  const auto processes = static_cast<std::size_t>(std::max(group_.settings.processes, 1));
+  return std::min<std::size_t>(scoreboard::kWorkerSlots, processes * 2);
+}
+
+bool GroupClient::somebody_is_free() const noexcept {
+  for (std::size_t slot = 0; slot < used_slots(); ++slot) {
+    const scoreboard::WorkerSlot& worker = board_->workers[slot];
+    if (worker.state.load(std::memory_order_relaxed) == WorkerState::Ready &&
+        worker.busy.load(std::memory_order_relaxed) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::unique_ptr<Connection> GroupClient::take_idle() {
+  std::unique_ptr<Connection> taken;
+  while (!taken) {
+    const std::lock_guard lock(mutex_);
+    if (idle_.empty()) return nullptr;
+    auto best = idle_.end() - 1;
+    std::uint32_t least = busy_of(**best);
+    for (auto candidate = best; least != 0 && candidate != idle_.begin();) {
+      --candidate;
+      if (const std::uint32_t busy = busy_of(**candidate); busy < least) {
+        best = candidate;
+        least = busy;
+      }
+    }
+    if (least != 0 && somebody_is_free()) return nullptr;
+    taken = std::move(*best);
+    idle_.erase(best);
+    if (taken->channel.peer_is_gone()) taken.reset();
+  }
+  return taken;
+}
+
+void GroupClient::give_back(std::unique_ptr<Connection> connection) {
+  const std::lock_guard lock(mutex_);
+  if (idle_.size() < most_idle_) idle_.push_back(std::move(connection));
+}
+
+GroupClient::Load GroupClient::load() const noexcept {
+  Load load;
+  for (std::size_t slot = 0; slot < used_slots(); ++slot) {
+    const scoreboard::WorkerSlot& worker = board_->workers[slot];
+    if (worker.state.load(std::memory_order_relaxed) != WorkerState::Ready) continue;
+    ++load.ready_workers;
+    load.busy += worker.busy.load(std::memory_order_relaxed);
+  }
+  return load;
+}
+
+}  // namespace wsgix::httpd

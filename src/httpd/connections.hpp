@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// httpd/connections.hpp: one child's idle connections to the workers of one group.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "groups.hpp"
+#include "wsgix/channel/channel.hpp"
+#include "wsgix/scoreboard/scoreboard.hpp"
+
+namespace wsgix::httpd {
+
+/// A conversation with one worker; used by one request at a time.
+struct Connection {
+  explicit Connection(UniqueFd socket) : channel(std::move(socket)) {}
+
+  channel::Channel channel;
+  bool is_new = true;  ///< Hello has not been sent
+  bool welcomed = false;
+  wire::Welcome worker;  ///< when welcomed
+};
+
+class GroupClient {
+ public:
+  GroupClient(const Group& group, scoreboard::Mapping board, std::size_t most_idle)
+      : group_(group), board_(std::move(board)), most_idle_(most_idle) {
+    idle_.reserve(most_idle);
+  }
+
+  const Group& group() const noexcept { return group_; }
+  scoreboard::Board& board() const noexcept { return *board_; }
+
+  /// The idle connection whose worker has least to do, the latest used one among equals; empty
+  /// when there is none, or when another worker has nothing to do and this one has.
+  std::unique_ptr<Connection> take_idle();
+  void give_back(std::unique_ptr<Connection> connection);
+
+  struct Load {
+    unsigned busy = 0;
+    unsigned ready_workers = 0;
+  };
+  /// A hint from the scoreboard, for messages.
+  Load load() const noexcept;
+
+ private:
+  std::uint32_t busy_of(const Connection& connection) const noexcept;
+  bool somebody_is_free() const noexcept;
+  std::size_t used_slots() const noexcept;
+
+  const Group& group_;
+  scoreboard::Mapping board_;
+  const std::size_t most_idle_;
+  std::mutex mutex_;  ///< guards idle_
+  std::vector<std::unique_ptr<Connection>> idle_;
+};
+
+}  // namespace wsgix::httpd

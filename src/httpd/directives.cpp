@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of directives and their small setters. A setter checks one line and writes one
+// record; what several lines mean together is check.cpp's subject.
+#include "directives.hpp"
+
+#include <algorithm>
+
+#include "words.hpp"
+#include "wsgix/wsgi/environ.hpp"
+
+namespace wsgix::httpd {
+namespace {
+
+/// Options of the contract that this version does not know yet.
+constexpr std::string_view kLaterOptions[] = {
+    "stack-size",           "server-metrics",       "chroot",
+    "script-user",          "script-group",         "python-eggs",
+    "switch-interval",      "deadlock-timeout",     "inactivity-timeout",
+    "request-timeout",      "interrupt-timeout",    "restart-interval",
+    "eviction-timeout",     "cpu-time-limit",       "cpu-priority",
+    "memory-limit",         "virtual-memory-limit", "response-socket-timeout",
+    "send-buffer-size",     "receive-buffer-size",  "header-buffer-size",
+    "response-buffer-size", "response-flush-delay",
+};
+
+bool comes_later(std::string_view option) {
+  const std::vector<std::string_view> known = config::option_names();
+  return std::find(known.begin(), known.end(), option) == known.end() &&
+         std::find(std::begin(kLaterOptions), std::end(kLaterOptions), option) !=
+             std::end(kLaterOptions);
+}
+
+Result<bool> flag(const Line& line, std::string_view value) {
+  if (wsgi::equals_ignoring_case(value, "on")) return true;
+  if (wsgi::equals_ignoring_case(value, "off")) return false;
+  return refused(line, std::string(line.cmd.cmd->name) + " must be one of: Off | On, not '" +
+                           std::string(value) + "'");
+}
+
+/// Directives of the main server alone: httpd's context bits cannot say that.
+Result<void> only_in_main_server(const Line& line) {
+  if (const char* why = ap_check_cmd_context(&line.cmd, GLOBAL_ONLY)) return refused(line, why);
+  return {};
+}
+
+const char* keep(const Line& line, std::string_view text) {
+  return apr_pstrmemdup(line.cmd.pool, text.data(), text.size());
+}
+
+template <const char* DirConfig::*Member>
+Result<void> set_text(Line& line, std::string_view value) {
+  if (value.empty()) return refused(line, std::string(line.cmd.cmd->name) + " needs a name");
+  line.directory.*Member = keep(line, value);
+  return {};
+}
+
+template <std::optional<bool> DirConfig::*Member>
+Result<void> set_directory_flag(Line& line, std::string_view value) {
+  const Result<bool> on = flag(line, value);
+  if (!on) return failed(on);
+  line.directory.*Member = *on;
+  return {};
+}
+
+template <auto Member>
+Result<void> set_server_flag(Line& line, std::string_view value) {
+  if (const Result<void> here = only_in_main_server(line); !here) return here;
+  const Result<bool> on = flag(line, value);
+  if (!on) return failed(on);
+  line.server.*Member = *on;
+  return {};
+}
+
+Result<void> set_process_group(Line& line, std::string_view value) {
+  if (const Result<void> set = set_text<&DirConfig::process_group>(line, value); !set) return set;
+  if (wsgi::is_literal_group_name(value)) {
+    line.server.mentions.push_back(
+        {std::string(wsgi::literal_group_name(value)), "WSGIProcessGroup", place_of(line.cmd)});
+  }
+  return {};
+}
+
+Result<void> set_socket_prefix(Line& line, std::string_view value) {
+  if (const Result<void> here = only_in_main_server(line); !here) return here;
+  const char* path = ap_server_root_relative(line.cmd.pool, std::string(value).c_str());
+  if (path == nullptr) {
+    return refused(line, "WSGISocketPrefix '" + std::string(value) + "' is not a usable path");
+  }
+  line.server.socket_prefix = path;
+  return {};
+}
+
+Result<void> set_python_home(Line& line, std::string_view value) {
+  if (const Result<void> here = only_in_main_server(line); !here) return here;
+  line.server.python_home = std::string(value);
+  line.server.python_home_place = place_of(line.cmd);
+  return {};
+}
+
+Result<void> set_python_path(Line& line, std::string_view value) {
+  if (const Result<void> here = only_in_main_server(line); !here) return here;
+  line.server.python_path.clear();
+  while (!value.empty()) {
+    const std::size_t colon = std::min(value.find(':'), value.size());
+    if (colon != 0) line.server.python_path.emplace_back(value.substr(0, colon));
+    value.remove_prefix(std::min(colon + 1, value.size()));
+  }
+  return {};
+}
+
+/// legacy.cpp knows what each of them should be today.
+command_rec legacy(const char* name) {
+  return AP_INIT_RAW_ARGS(name, (take_raw<accept_legacy_name>), nullptr, RSRC_CONF | OR_ALL,
+                          "a name of old versions, without effect");
+}
+
+}  // namespace
+
+Failed refused(const Line& line, const std::string& why) {
+  return failed(ErrorCode::BadDirective, why + " (" + place_of(line.cmd) + ")");
+}
+
+Result<void> add_daemon_process(Line& line, std::string_view rest) {
+  GroupDefinition group;
+  group.place = place_of(line.cmd);
+  Result<std::string> name = take_word(rest);
+  if (!name) return refused(line, name.error().what);
+  if (name->empty()) return refused(line, "WSGIDaemonProcess needs the name of a group");
+  group.settings.name = std::move(*name);
+
+  while (!at_end(rest)) {
+    const Result<Option> option = take_option(rest);
+    if (!option) {
+      return failed(
+          option.error().code,
+          "WSGIDaemonProcess " + group.settings.name +
+              ": Invalid option to WSGI daemon process definition: " + option.error().what);
+    }
+    if (comes_later(option->name)) {
+      return failed(ErrorCode::OptionNotAvailable, "WSGIDaemonProcess " + group.settings.name +
+                                                       ": " + option->name +
+                                                       "= is not available in this version");
+    }
+    const Result<void> set = config::set_option(group.settings, option->name, option->value);
+    if (!set) {
+      Error error = set.error();
+      error.what += " (group '" + group.settings.name + "', " + group.place + ")";
+      return Failed(std::move(error));
+    }
+  }
+  line.server.groups.push_back(std::move(group));
+  return {};
+}
+
+// clang-format off
+// One entry per directive; docs/directives/<Name>.md must exist for each (tests check).
+const command_rec kDirectives[] = {
+    AP_INIT_RAW_ARGS("WSGIScriptAlias", (take_raw<add_script_alias>), nullptr, RSRC_CONF,
+                     "URL path, script, [process-group=] [application-group=] [callable-object=] [pass-authorization=]"),
+    AP_INIT_RAW_ARGS("WSGIScriptAliasMatch", (take_raw<add_script_alias_match>), nullptr, RSRC_CONF,
+                     "regular expression, script, options of WSGIScriptAlias"),
+    AP_INIT_RAW_ARGS("WSGIDaemonProcess", (take_raw<add_daemon_process>), nullptr, RSRC_CONF,
+                     "name [option=value ...]"),
+    AP_INIT_TAKE1("WSGIProcessGroup", (take_one<set_process_group>), nullptr, RSRC_CONF | ACCESS_CONF,
+                  "name of a WSGIDaemonProcess; %{GLOBAL} is embedded mode"),
+    AP_INIT_TAKE1("WSGIApplicationGroup", (take_one<set_text<&DirConfig::application_group>>), nullptr,
+                  RSRC_CONF | ACCESS_CONF, "name of an interpreter; %{GLOBAL} is the main one"),
+    AP_INIT_TAKE1("WSGICallableObject", (take_one<set_text<&DirConfig::callable>>), nullptr, OR_FILEINFO,
+                  "name of the application in the script; default application"),
+    AP_INIT_TAKE1("WSGIScriptReloading", (take_one<set_directory_flag<&DirConfig::script_reloading>>), nullptr,
+                  OR_FILEINFO, "On or Off; default On"),
+    AP_INIT_TAKE1("WSGIPassAuthorization", (take_one<set_directory_flag<&DirConfig::pass_authorization>>), nullptr,
+                  OR_FILEINFO, "On or Off; default Off"),
+    AP_INIT_TAKE1("WSGIChunkedRequest", (take_one<set_directory_flag<&DirConfig::chunked_request>>), nullptr,
+                  OR_FILEINFO, "On or Off; default Off"),
+    AP_INIT_TAKE1("WSGIRestrictEmbedded", (take_one<set_server_flag<&ServerConfig::restrict_embedded>>), nullptr,
+                  RSRC_CONF, "On or Off; default Off"),
+    AP_INIT_TAKE1("WSGIRestrictStdin", (take_one<set_server_flag<&ServerConfig::restrict_stdin>>), nullptr,
+                  RSRC_CONF, "On or Off; default Off"),
+    AP_INIT_TAKE1("WSGIRestrictStdout", (take_one<set_server_flag<&ServerConfig::restrict_stdout>>), nullptr,
+                  RSRC_CONF, "On or Off; default Off"),
+    AP_INIT_TAKE1("WSGISocketPrefix", (take_one<set_socket_prefix>), nullptr, RSRC_CONF,
+                  "beginning of the paths of the groups' sockets"),
+    AP_INIT_TAKE1("WSGIPythonHome", (take_one<set_python_home>), nullptr, RSRC_CONF,
+                  "virtual environment or installation of the default Python"),
+    AP_INIT_TAKE1("WSGIPythonPath", (take_one<set_python_path>), nullptr, RSRC_CONF,
+                  "directories for embedded mode, separated by colons"),
+    legacy("WSGIVerboseDebugging"),
+    legacy("WSGIGroupAuthoritative"),
+    legacy("WSGIUserAuthoritative"),
+    legacy("WSGILazyInitialization"),
+    legacy("WSGINewRelicConfigFile"),
+    legacy("WSGINewRelicEnvironment"),
+    legacy("WSGIPy3kWarningFlag"),
+    legacy("WSGIReloadMechanism"),
+    legacy("WSGIOutputBuffering"),
+    legacy("WSGIPythonExecutable"),
+    legacy("WSGIServerGroup"),
+    legacy("WSGIApacheExtensions"),
+    {},
+};
+// clang-format on
+
+}  // namespace wsgix::httpd

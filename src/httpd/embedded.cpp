@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "embedded.hpp"
+
+#include <csignal>
+
+#include "embedded_stream.hpp"
+#include "host_paths.hpp"
+#include "log.hpp"
+#include "preloads.hpp"
+
+namespace wsgix::httpd {
+namespace {
+
+constexpr milliseconds kStopWait{3000};
+constexpr milliseconds kStopLook{10};
+
+wsgix_text text_of(std::string_view text) { return {text.data(), text.size()}; }
+
+void log_for_process(void* context, int level, wsgix_text file, uint32_t line, wsgix_text text) {
+  log_line(*static_cast<const server_rec*>(context), static_cast<LogLevel>(level),
+           {file.data, file.size}, line, {text.data, text.size});
+}
+
+/// Signals are httpd's: a thread that took one would run httpd's handler in Python's thread.
+void block_all_signals() {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+}
+
+}  // namespace
+
+EmbeddedPython::EmbeddedPython(const server_rec& main) : main_(main) {}
+
+void EmbeddedPython::describe_process() {
+  const ServerConfig& config = config_of(main_);
+  ap_version_t version{};
+  ap_get_server_revision(&version);
+  const int daemons = mpm_number(AP_MPMQ_MAX_DAEMONS, 1);
+  const int threads = mpm_number(AP_MPMQ_MAX_THREADS, 1);
+  for (const std::string& folder : config.python_path) python_path_.push_back(text_of(folder));
+
+  start_.program = python_.program.empty() ? nullptr : python_.program.c_str();
+  start_.python_home = python_.home.empty() ? nullptr : python_.home.c_str();
+  start_.process_group = "";
+  start_.python_path = python_path_.data();
+  start_.python_path_count = python_path_.size();
+  start_.processes = start_.httpd_maximum_processes = daemons;
+  start_.threads = start_.httpd_threads_per_process = threads;
+  start_.multiprocess = mpm_number(AP_MPMQ_IS_FORKED, 0) != 0 && daemons != 1;
+  start_.multithread = threads != 1;
+  start_.reload_in_place = 1;
+  start_.restrict_stdin = config.restrict_stdin;
+  start_.restrict_stdout = config.restrict_stdout;
+  start_.single_process = is_single_process();
+  start_.case_sensitive = 1;
+  start_.httpd_version[0] = static_cast<std::uint32_t>(version.major);
+  start_.httpd_version[1] = static_cast<std::uint32_t>(version.minor);
+  start_.httpd_version[2] = static_cast<std::uint32_t>(version.patch);
+  start_.httpd_description = ap_get_server_description();
+  start_.mpm_name = ap_show_mpm();
+  start_.httpd_build_date = ap_get_server_built();
+  start_.log_context = const_cast<server_rec*>(&main_);
+  start_.log = log_for_process;
+}
+
+Result<void> EmbeddedPython::open_and_start() {
+  Result<runtime::PythonChoice> choice =
+      runtime::choose_python(config_of(main_).python_home.value_or(""), WSGIX_DEFAULT_LIBPYTHON);
+  if (!choice) return failed(choice);
+  python_ = std::move(*choice);
+  const Result<const wsgix_runtime*> opened = runtime::open(python_, runtime_directory());
+  if (!opened) return failed(opened);
+  describe_process();
+  wsgix_failure why{};
+  if ((*opened)->start(&start_, &why) != 0) return Failed(runtime::to_error(why));
+  runtime_ = *opened;
+  return {};
+}
+
+/// The whole life of Python's main thread.
+void EmbeddedPython::live() {
+  block_all_signals();
+  const Result<void> started = open_and_start();
+  if (started) preload();
+  std::unique_lock lock(mutex_);
+  if (!started) failure_ = started.error();
+  state_ = started ? State::Running : State::Failed;
+  changed_.notify_all();
+  if (!started) return;
+  changed_.wait(lock, [this] { return state_ == State::Stopping; });
+  lock.unlock();
+  runtime_->stop(1);
+}
+
+Result<void> EmbeddedPython::start() {
+  std::unique_lock lock(mutex_);
+  if (state_ == State::NotStarted && !thread_.joinable()) {
+    thread_ = std::thread([this]() noexcept { live(); });
+  }
+  changed_.wait(lock, [this] { return state_ != State::NotStarted; });
+  if (state_ == State::Running) return {};
+  if (failure_) return Failed(*failure_);
+  return failed(ErrorCode::PythonDidNotStart, "this httpd child is ending");
+}
+
+bool EmbeddedPython::wait_until_empty() {
+  // Without threads the request that is inside waits for us: we run in its signal handler.
+  const bool can_leave = mpm_number(AP_MPMQ_IS_THREADED, 0) != 0;
+  const Deadline deadline = after(can_leave ? kStopWait : milliseconds{0});
+  while (inside_.load() != 0) {
+    if (Clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(kStopLook);
+  }
+  return true;
+}
+
+bool EmbeddedPython::stop() {
+  if (!thread_.joinable()) return true;
+  if (!wait_until_empty()) {
+    log_line(main_, LogLevel::Warning, {}, 0,
+             "a request is still running in embedded mode: Python ends without its exit handlers");
+    return false;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (state_ == State::Running) state_ = State::Stopping;
+  }
+  changed_.notify_all();
+  thread_.join();
+  return true;
+}
+
+/// Scripts whose group and interpreter are both written in their alias. A failure is logged by
+/// the runtime and the request that needs the script tries again.
+void EmbeddedPython::preload() {
+  for (const config::Preload& preload : preloads_of(main_, {})) {
+    wsgix_failure why{};
+    const wsgix_script script = {text_of(preload.script), text_of(preload.application_group),
+                                 text_of(preload.callable), 0, 1};
+    runtime_->load_script(&script, &why);
+  }
+}
+
+int EmbeddedPython::handle(request_rec& r, const Route& route, BodyFacts body) {
+  if (const Result<void> started = start(); !started) {
+    log(r, LogLevel::Error, started.error());
+    return HTTP_INTERNAL_SERVER_ERROR;
+  }
+  inside_.fetch_add(1);
+  EmbeddedStream stream(r, route, body);
+  const int status = stream.run(*runtime_);
+  inside_.fetch_sub(1);
+  return status;
+}
+
+}  // namespace wsgix::httpd

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// httpd/embedded_stream.hpp: one request in embedded mode: the runtime's calls over httpd's
+// filters.
+#pragma once
+
+#include <vector>
+
+#include "relay.hpp"
+#include "wsgix/runtime/abi.h"
+
+namespace wsgix::httpd {
+
+class EmbeddedStream {
+ public:
+  EmbeddedStream(request_rec& r, const Route& route, BodyFacts body);
+  /// Runs the request; what the handler returns.
+  int run(const wsgix_runtime& runtime);
+
+  // The slots of wsgix_stream_calls.
+  std::ptrdiff_t read_body(char* into, std::size_t size, bool may_wait);
+  int send_head(const wsgix_response_head& head);
+  int send_body(std::string_view data);
+  int send_file(int descriptor, std::uint64_t offset, std::uint64_t length);
+  int flush();
+  bool client_is_gone() const noexcept { return response_.client_is_gone(); }
+  request_rec& request() const noexcept { return r_; }
+
+ private:
+  int result_of(bool reached) const noexcept;
+
+  request_rec& r_;
+  const Route& route_;
+  const BodyFacts facts_;
+  Environ environ_;
+  ClientBody body_;
+  Response response_;
+};
+
+}  // namespace wsgix::httpd

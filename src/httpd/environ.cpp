@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "environ.hpp"
+
+#include <charconv>
+
+#include "wsgix/wsgi/environ.hpp"
+
+namespace wsgix::httpd {
+namespace {
+
+constexpr std::size_t kUsualFields = 64;
+
+/// Adds fields, and gives numbers and keys a place in the request's pool.
+class Builder {
+ public:
+  Builder(request_rec& r, std::vector<wire::FieldView>& fields) : r_(r), fields_(fields) {
+    fields_.reserve(kUsualFields);
+  }
+
+  void add(std::string_view name, std::string_view value) { fields_.push_back({name, value}); }
+  void add_if_set(std::string_view name, const char* value) {
+    if (value != nullptr) add(name, value);
+  }
+  void add_number(std::string_view name, std::uint64_t number) {
+    constexpr std::size_t kDigits = 20;
+    char* const into = static_cast<char*>(apr_palloc(r_.pool, kDigits));
+    const auto end = std::to_chars(into, into + kDigits, number).ptr;
+    add(name, {into, static_cast<std::size_t>(end - into)});
+  }
+  bool has(std::string_view name) const noexcept {
+    for (const wire::FieldView& field : fields_) {
+      if (field.name == name) return true;
+    }
+    return false;
+  }
+
+ private:
+  request_rec& r_;
+  std::vector<wire::FieldView>& fields_;
+};
+
+struct TableEntries {
+  explicit TableEntries(const apr_table_t* table)
+      : first(reinterpret_cast<const apr_table_entry_t*>(apr_table_elts(table)->elts)),
+        count(static_cast<std::size_t>(apr_table_elts(table)->nelts)) {}
+  const apr_table_entry_t* begin() const { return first; }
+  const apr_table_entry_t* end() const { return first + count; }
+  const apr_table_entry_t* first;
+  std::size_t count;
+};
+
+/// All HTTP_* keys of a request share one allocation.
+void add_headers(request_rec& r, const Route& route, Builder& out) {
+  const TableEntries headers(r.headers_in);
+  std::size_t key_bytes = 0;
+  for (const apr_table_entry_t& header : headers) {
+    if (header.key != nullptr)
+      key_bytes += wsgi::header_key_bytes(std::string_view(header.key).size());
+  }
+  char* space = static_cast<char*>(apr_palloc(r.pool, key_bytes + 1));
+  const bool pass_all = core_config_of(r).cgi_pass_auth == AP_CGI_PASS_AUTH_ON;
+
+  const auto add_plain = [&](std::string_view name, const char* value) {
+    const std::string_view key = wsgi::write_header_key(name, space);
+    space += key.size();
+    out.add(key, or_empty(value));
+  };
+  for (const apr_table_entry_t& header : headers) {
+    if (header.key == nullptr) continue;
+    const std::string_view name = header.key;
+    switch (wsgi::role_of_header(name)) {
+      case wsgi::HeaderRole::Plain: add_plain(name, header.val); break;
+      case wsgi::HeaderRole::ContentType: out.add_if_set("CONTENT_TYPE", header.val); break;
+      case wsgi::HeaderRole::ContentLength: out.add_if_set("CONTENT_LENGTH", header.val); break;
+      case wsgi::HeaderRole::Authorization:
+        if (pass_all || route.pass_authorization) add_plain(name, header.val);
+        break;
+      case wsgi::HeaderRole::ProxyAuthorization:
+        if (pass_all) add_plain(name, header.val);
+        break;
+      case wsgi::HeaderRole::Dropped: break;
+    }
+  }
+}
+
+/// WSGIMapHEADToGET's default: a content filter such as deflate needs the body's bytes to say
+/// the same headers for HEAD as for GET.
+std::string_view shown_method(const request_rec& r) {
+  const bool has_content_filter = r.output_filters != nullptr &&
+                                  r.output_filters->frec != nullptr &&
+                                  r.output_filters->frec->ftype < AP_FTYPE_PROTOCOL;
+  return r.header_only && r.method_number == M_GET && has_content_filter ? "GET" : r.method;
+}
+
+std::string_view request_uri(const request_rec& r) {
+  if (apr_hash_t* rules = core_config_of(r).cgi_var_rules) {
+    const char* rule =
+        static_cast<const char*>(apr_hash_get(rules, "REQUEST_URI", APR_HASH_KEY_STRING));
+    if (rule != nullptr && std::string_view(rule) == "current-uri") return or_empty(r.uri);
+  }
+  return wsgi::target_of_request_line(or_empty(r.the_request));
+}
+
+std::string_view escaped_server_name(request_rec& r) {
+  const std::string_view name = or_empty(ap_get_server_name_for_url(&r));
+  if (name.find_first_of("<>&\"") == std::string_view::npos) return name;
+  return ap_escape_html(r.pool, name.data());
+}
+
+void add_request(request_rec& r, const Route& route, Builder& out) {
+  out.add("REQUEST_METHOD", shown_method(r));
+  out.add("SERVER_PROTOCOL", or_empty(r.protocol));
+  out.add("REQUEST_URI", request_uri(r));
+  out.add("QUERY_STRING", or_empty(r.args));
+  out.add("SCRIPT_NAME", route.script_name);
+  out.add("PATH_INFO", route.path_info);
+  out.add_if_set("SCRIPT_FILENAME", r.filename);
+  out.add_if_set("DOCUMENT_ROOT", ap_document_root(&r));
+  out.add_if_set("CONTEXT_DOCUMENT_ROOT", ap_context_document_root(&r));
+  out.add_if_set("CONTEXT_PREFIX", ap_context_prefix(&r));
+  out.add_if_set("REQUEST_SCHEME", ap_http_scheme(&r));
+}
+
+void add_ends(request_rec& r, Builder& out) {
+  out.add("SERVER_NAME", escaped_server_name(r));
+  out.add_number("SERVER_PORT", ap_get_server_port(&r));
+  out.add_if_set("SERVER_ADDR", r.connection->local_ip);
+  out.add_if_set("SERVER_ADMIN", r.server->server_admin);
+  out.add("SERVER_SOFTWARE", or_empty(ap_get_server_banner()));
+  out.add_if_set("REMOTE_ADDR", r.useragent_ip);
+  out.add_number("REMOTE_PORT", r.connection->client_addr->port);
+  out.add_if_set("AUTH_TYPE", r.ap_auth_type);
+}
+
+void add_user_and_redirect(request_rec& r, Builder& out) {
+  if (r.user != nullptr) {
+    out.add("REMOTE_USER", r.user);
+  } else if (r.prev != nullptr && r.prev->user != nullptr) {
+    out.add("REDIRECT_REMOTE_USER", r.prev->user);
+  }
+  if (r.prev == nullptr) return;
+  out.add_if_set("REDIRECT_QUERY_STRING", r.prev->args);
+  if (r.prev->uri == nullptr) return;
+  const bool absolute = core_config_of(r).qualify_redirect_url == AP_CORE_CONFIG_ON;
+  out.add("REDIRECT_URL", absolute ? ap_construct_url(r.pool, r.prev->uri, r.prev) : r.prev->uri);
+}
+
+void add_own(request_rec& r, const Route& route, Builder& out) {
+  conn_rec& connection = *r.connection;
+  if (r.log_id == nullptr) ap_run_generate_log_id(&connection, &r, &r.log_id);
+  if (connection.log_id == nullptr)
+    ap_run_generate_log_id(&connection, nullptr, &connection.log_id);
+  out.add("mod_wsgi.request_handler", or_empty(r.handler));
+  out.add("mod_wsgi.handler_script", "");
+  out.add("mod_wsgi.script_name", route.script_name);
+  out.add("mod_wsgi.path_info", route.path_info);
+  out.add("mod_wsgi.listener_host", or_empty(connection.local_ip));
+  out.add_number("mod_wsgi.listener_port", connection.local_addr->port);
+  out.add_number("mod_wsgi.server_pid", static_cast<std::uint64_t>(::getpid()));
+  out.add("mod_wsgi.request_id", or_empty(r.log_id));
+  out.add("mod_wsgi.connection_id", or_empty(connection.log_id));
+}
+
+/// SetEnv, mod_ssl and the like; what the request itself says wins.
+void add_variables(request_rec& r, Builder& out) {
+  for (const apr_table_entry_t& variable : TableEntries(r.subprocess_env)) {
+    if (variable.key == nullptr) continue;
+    const std::string_view name = variable.key;
+    if (!wsgi::is_hidden_variable(name) && !out.has(name)) out.add(name, or_empty(variable.val));
+  }
+}
+
+bool is_https(request_rec& r) {
+  if (const char* https = apr_table_get(r.subprocess_env, "HTTPS")) {
+    return wsgi::means_https(https);
+  }
+  const auto ask_mod_ssl = APR_RETRIEVE_OPTIONAL_FN(ssl_is_https);
+  return ask_mod_ssl != nullptr && ask_mod_ssl(r.connection) != 0;
+}
+
+}  // namespace
+
+Environ build_environ(request_rec& r, const Route& route) {
+  Environ built;
+  Builder out(r, built.fields);
+  add_request(r, route, out);
+  add_ends(r, out);
+  add_user_and_redirect(r, out);
+  add_headers(r, route, out);
+  add_own(r, route, out);
+  add_variables(r, out);
+  built.https = is_https(r);
+  return built;
+}
+
+}  // namespace wsgix::httpd

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is refused before any Python is asked, and which mode serves the rest.
+#include "handler.hpp"
+
+#include "child_process.hpp"
+#include "mapping.hpp"
+#include "wsgix/wsgi/environ.hpp"
+
+namespace wsgix::httpd {
+namespace {
+
+/// OK, or the status that the client gets; the reason is logged.
+using Verdict = int;
+
+Verdict refuse(const request_rec& r, LogLevel level, int status, const std::string& why,
+               const char* remedy) {
+  log(r, level, {ErrorCode::RequestRefused, why, 0, remedy});
+  return status;
+}
+
+bool is_ours(const request_rec& r) {
+  if (r.handler == nullptr) return false;
+  const std::string_view handler = r.handler;
+  return handler == kScriptHandler || handler == kScriptHandlerType;
+}
+
+Verdict check_script(request_rec& r) {
+  const bool aliased = is_script_alias(r);
+  const std::string file = or_empty(r.filename);
+  if (!aliased && (ap_allow_options(&r) & OPT_EXECCGI) == 0) {
+    return refuse(r, LogLevel::Error, HTTP_FORBIDDEN, "Options ExecCGI is off for script " + file,
+                  "allow it with Options +ExecCGI, or map the script with WSGIScriptAlias");
+  }
+  if (r.finfo.filetype == APR_NOFILE) {
+    // Without an alias the name is the client's, and nothing is wrong with the server.
+    return refuse(r, aliased ? LogLevel::Error : LogLevel::Info, HTTP_NOT_FOUND,
+                  "script " + file + " does not exist",
+                  "put the script there, or correct the path of WSGIScriptAlias");
+  }
+  if (r.finfo.filetype == APR_DIR) {
+    return refuse(r, LogLevel::Error, HTTP_FORBIDDEN, "script " + file + " is a directory",
+                  "name the script's file, not its folder");
+  }
+  if (r.used_path_info == AP_REQ_REJECT_PATH_INFO && is_set(r.path_info)) {
+    return refuse(r, LogLevel::Info, HTTP_NOT_FOUND,
+                  "AcceptPathInfo is off and the URL goes on after script " + file,
+                  "remove AcceptPathInfo Off for this script");
+  }
+  return OK;
+}
+
+Verdict check_body(request_rec& r, BodyFacts& body) {
+  const char* encoding = apr_table_get(r.headers_in, "Transfer-Encoding");
+  if (encoding != nullptr && !wsgi::equals_ignoring_case(encoding, "chunked")) {
+    return refuse(r, LogLevel::Info, HTTP_NOT_IMPLEMENTED,
+                  std::string("Transfer-Encoding ") + encoding + " is not known",
+                  "let the client send chunked or with a Content-Length");
+  }
+  if (encoding != nullptr) {
+    if (!config_of(r).chunked_request.value_or(false)) {
+      return refuse(r, LogLevel::Info, HTTP_LENGTH_REQUIRED,
+                    "the request body is chunked and WSGIChunkedRequest is off",
+                    "set WSGIChunkedRequest On if the application reads to the end of its input");
+    }
+    body.has_body = true;
+    return OK;
+  }
+  body.content_length = 0;
+  const char* length = apr_table_get(r.headers_in, "Content-Length");
+  if (length == nullptr) return OK;
+  const auto parsed = wsgi::parse_body_length(length);
+  if (!parsed) {
+    return refuse(r, LogLevel::Info, HTTP_BAD_REQUEST, "Content-Length is not a number",
+                  "correct the client");
+  }
+  const apr_off_t limit = ap_get_limit_req_body(&r);
+  if (limit > 0 && *parsed > limit) {
+    return refuse(r, LogLevel::Info, HTTP_REQUEST_ENTITY_TOO_LARGE,
+                  "the request body has " + std::to_string(*parsed) +
+                      " bytes, LimitRequestBody is " + std::to_string(limit),
+                  "raise LimitRequestBody if such bodies are wanted");
+  }
+  body.content_length = *parsed;
+  body.has_body = *parsed > 0;
+  return OK;
+}
+
+int run_embedded(request_rec& r, const Route& route, ChildProcess& child, BodyFacts body) {
+  if (config_of(*ap_server_conf).restrict_embedded.value_or(false)) {
+    log(r, LogLevel::Error,
+        {ErrorCode::EmbeddedModeRestricted,
+         std::string(r.method) + " " + or_empty(r.unparsed_uri) +
+             ": the request belongs to no process group and WSGIRestrictEmbedded is On"});
+    return HTTP_INTERNAL_SERVER_ERROR;
+  }
+  return child.embedded().handle(r, route, body);
+}
+
+int run_in_daemon(request_rec& r, const Route& route, ChildProcess& child, BodyFacts body) {
+  GroupClient* const client = child.client_of(*route.group);
+  if (client == nullptr) {
+    log(r, LogLevel::Error,
+        {ErrorCode::GroupNotRunning,
+         "process group '" + route.group->settings.name + "' is not running"});
+    return HTTP_SERVICE_UNAVAILABLE;
+  }
+  return Relay(r, route, *client, body).run();
+}
+
+}  // namespace
+
+Result<Outcome> handle_script(request_rec& r) {
+  if (!is_ours(r)) return Outcome{DECLINED};
+  BodyFacts body;
+  if (const Verdict verdict = check_script(r); verdict != OK) return Outcome{verdict};
+  if (const Verdict verdict = check_body(r, body); verdict != OK) return Outcome{verdict};
+
+  const Result<Route> way = route(r);
+  if (!way) return failed(way);
+  ChildProcess& child = *config_of(*ap_server_conf).child;
+  return Outcome{way->group != nullptr ? run_in_daemon(r, *way, child, body)
+                                       : run_embedded(r, *way, child, body)};
+}
+
+}  // namespace wsgix::httpd

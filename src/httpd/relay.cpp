@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+// The attempts of one request, and the loop that keeps both of its directions alive.
+#include "relay.hpp"
+
+#include <poll.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "log.hpp"
+
+namespace wsgix::httpd {
+namespace {
+
+/// Bodies up to this size travel with the head and are kept until a worker has started; larger
+/// ones wait for WantBody, which proves that it has. So no request is lost to Busy or Closing.
+constexpr std::int64_t kReplayBytes = 65536;
+/// So much of a body is gathered for one write to the worker.
+constexpr std::size_t kBatchBytes = 262144;
+constexpr timespec kBetweenConnects{0, 20'000'000};
+/// A stream of HTTP/2 has no socket of its own to poll.
+constexpr milliseconds kStreamLook{5};
+/// mod_reqtimeout notices a slow body only when somebody reads.
+constexpr milliseconds kBodyLook{1000};
+
+// Hanging up one direction is a Linux event; elsewhere only a full close is noticed.
+#ifdef POLLRDHUP
+constexpr short kHangup = POLLRDHUP;
+#else
+constexpr short kHangup = 0;
+#endif
+constexpr short kBroken = POLLERR | POLLHUP | POLLNVAL;
+
+int socket_of(const request_rec& r) {
+  if (r.connection->master != nullptr) return -1;
+  apr_socket_t* socket = ap_get_conn_socket(r.connection);
+  apr_os_sock_t number = -1;
+  if (socket == nullptr || apr_os_sock_get(&number, socket) != APR_SUCCESS) return -1;
+  return number;
+}
+
+wire::RequestHead head_of(request_rec& r, const Route& route, BodyFacts body) {
+  Environ environment = build_environ(r, route);
+  wire::RequestHead head;
+  head.environ = std::move(environment.fields);
+  if (environment.https) head.flags |= wire::RequestHead::kHttps;
+  if (route.script_reloading) head.flags |= wire::RequestHead::kReloading;
+  if (body.has_body) head.flags |= wire::RequestHead::kHasBody;
+  head.content_length = body.content_length;
+  head.script_modified_us = r.finfo.mtime;
+  head.request_start_us = r.request_time;
+  head.queue_start_us = apr_time_now();
+  head.script = r.filename;
+  head.application_group = route.application_group;
+  head.callable = route.callable;
+  return head;
+}
+
+Clock::duration socket_timeout(const request_rec& r, const Group& group) {
+  if (group.settings.socket_timeout > 0) return seconds(group.settings.socket_timeout);
+  return std::chrono::microseconds(r.server->timeout);
+}
+
+}  // namespace
+
+Relay::Relay(request_rec& r, const Route& route, GroupClient& client, BodyFacts body)
+    : r_(r),
+      route_(route),
+      client_(client),
+      facts_(body),
+      head_(head_of(r, route, body)),
+      body_(r),
+      response_(r),
+      client_socket_(socket_of(r)),
+      started_(Clock::now()),
+      progress_(started_) {
+  body_waits_for_worker_ = body.has_body && (r.expecting_100 != 0 || body.content_length < 0 ||
+                                             body.content_length > kReplayBytes);
+  if (body_waits_for_worker_) head_.flags |= wire::RequestHead::kExpectsContinue;
+  body_may_flow_ = body.has_body && !body_waits_for_worker_;
+}
+
+int Relay::run() {
+  connection_ = client_.take_idle();
+  for (;;) {
+    fresh_ = connection_ == nullptr;
+    if (fresh_) {
+      if (const Result<void> connected = connect(); !connected) return explain(connected.error());
+      if (!connection_) return status_;
+    }
+    if (const Result<void> queued = queue_request(); !queued) return explain(queued.error());
+    const Result<Step> step = converse();
+    if (!step) return explain(step.error());
+    if (*step == Step::Done) return status_;
+    // Again: on a connection of its own, where any worker with a free thread takes it.
+    if (fresh_) ::nanosleep(&kBetweenConnects, nullptr);
+    connection_.reset();
+  }
+}
+
+/// Leaves connection_ empty and status_ set when the group cannot be reached in time.
+Result<void> Relay::connect() {
+  const Deadline deadline = started_ + seconds(client_.group().settings.connect_timeout);
+  for (;;) {
+    Result<UniqueFd> socket = channel::connect_to(client_.group().socket_path);
+    if (socket) {
+      connection_ = std::make_unique<Connection>(std::move(*socket));
+      return {};
+    }
+    const int why = socket.error().os_errno;
+    if (why != EAGAIN && why != ECONNREFUSED) return failed(socket);
+    if (Clock::now() >= deadline) {
+      refuse_busy_group();
+      return {};
+    }
+    ::nanosleep(&kBetweenConnects, nullptr);
+  }
+}
+
+Result<void> Relay::queue_request() {
+  channel::Channel& channel = connection_->channel;
+  if (connection_->is_new) {
+    const wire::Hello hello{client_.group().token};
+    if (auto queued = channel.queue(wire::FrameType::Hello, hello); !queued) return queued;
+    connection_->is_new = false;
+  }
+  if (auto queued = channel.queue(wire::FrameType::RequestHead, head_); !queued) return queued;
+  body_is_sent_ = false;
+  head_has_left_ = false;
+  if (!replay_.empty()) channel.queue(wire::FrameType::RequestBody, replay_);
+  if (body_may_flow_ && body_has_ended_) {
+    channel.queue(wire::FrameType::RequestEnd);
+    body_is_sent_ = true;
+  }
+  return {};
+}
+
+Result<Relay::Step> Relay::converse() {
+  for (;;) {
+    if (forward_body() == Step::Done) return Step::Done;
+    Result<Step> step = send_queued();
+    if (!step || *step != Step::GoOn) return step;
+    step = wait_for_news();
+    if (!step || *step != Step::GoOn) return step;
+  }
+}
+
+/// Writes what the worker takes now. A worker that has gone may have said why before.
+Result<Relay::Step> Relay::send_queued() {
+  channel::Channel& channel = connection_->channel;
+  const std::size_t before = channel.queued_bytes();
+  if (before == 0) return Step::GoOn;
+  head_has_left_ = true;
+  const Result<bool> flushed = channel.try_flush();
+  if (flushed) {
+    if (channel.queued_bytes() < before) progress_ = Clock::now();
+    return Step::GoOn;
+  }
+  if (flushed.error().code != ErrorCode::PeerClosed) return failed(flushed);
+  const Result<Step> said = take_frames();
+  if (said && *said != Step::GoOn) return said;
+  // Not one byte was taken, so nobody can have executed it.
+  if (!fresh_ && !accepted_ && channel.queued_bytes() == before && replay_.empty()) {
+    return Step::Again;
+  }
+  return failed(flushed);
+}
+
+/// One batch after the other: a queue that never runs empty would keep all it has sent.
+bool Relay::wants_client() const noexcept {
+  return body_may_flow_ && !body_is_sent_ &&
+         (!head_has_left_ || connection_->channel.queued_bytes() == 0);
+}
+
+/// Before its body has been read, a client may close its sending direction rightly.
+bool Relay::watches_for_hangup() const noexcept { return !facts_.has_body || body_has_ended_; }
+
+Deadline Relay::current_deadline() const noexcept {
+  const Group& group = client_.group();
+  if (is_queueing()) {
+    if (group.settings.queue_timeout > 0) return started_ + seconds(group.settings.queue_timeout);
+    return started_ + socket_timeout(r_, group);
+  }
+  // While the client is to send, its slowness is judged by httpd's Timeout.
+  if (wants_client()) return progress_ + std::chrono::microseconds(r_.server->timeout);
+  return progress_ + socket_timeout(r_, group);
+}
+
+Result<Relay::Step> Relay::wait_for_news() {
+  if (connection_->channel.has_buffered_frame()) return take_frames();
+
+  const bool from_client = wants_client();
+  const bool polls_client = client_socket_ >= 0 && (from_client || watches_for_hangup());
+  pollfd polled[2] = {{connection_->channel.fd(), POLLIN, 0}, {client_socket_, kHangup, 0}};
+  if (connection_->channel.queued_bytes() != 0) polled[0].events |= POLLOUT;
+  if (from_client) polled[1].events = POLLIN;
+
+  const Deadline deadline = current_deadline();
+  Deadline look = deadline;
+  if (from_client) look = std::min(look, after(client_socket_ >= 0 ? kBodyLook : kStreamLook));
+  const int ready = ::poll(polled, polls_client ? 2 : 1, poll_timeout(look));
+  if (ready < 0 && errno != EINTR) {
+    return failed(ErrorCode::SocketFailed, subject() + ": poll", errno);
+  }
+  if (ready > 0 && (polled[0].revents & (POLLIN | kBroken)) != 0) return take_frames();
+  if (ready > 0 && polls_client && !from_client && (polled[1].revents & (kHangup | kBroken)) != 0) {
+    return client_gone();
+  }
+  if (ready <= 0 && Clock::now() >= deadline) return deadline_passed();
+  return Step::GoOn;
+}
+
+/// Queues what has come from the client, as far as the worker may have it.
+Relay::Step Relay::forward_body() {
+  if (!wants_client()) return Step::GoOn;
+  while (connection_->channel.queued_bytes() < kBatchBytes) {
+    const ClientBody::Piece piece = body_.read(false);
+    if (piece.state == ClientBody::State::WouldWait) return Step::GoOn;
+    if (piece.state == ClientBody::State::End) {
+      connection_->channel.queue(wire::FrameType::RequestEnd);
+      body_has_ended_ = body_is_sent_ = true;
+      return Step::GoOn;
+    }
+    if (piece.state != ClientBody::State::Data) return abort_body(piece.state);
+    const std::string_view data = piece.data.substr(0, wire::kMaxPayloadBytes);
+    connection_->channel.queue(wire::FrameType::RequestBody, data);
+    if (!body_waits_for_worker_) replay_.append(data);
+    body_.consume(data.size());
+    progress_ = Clock::now();
+  }
+  return Step::GoOn;
+}
+
+Relay::Step Relay::abort_body(ClientBody::State state) {
+  const auto reason = state == ClientBody::State::TooSlow      ? wire::AbortReason::ClientTooSlow
+                      : state == ClientBody::State::TooLarge   ? wire::AbortReason::BodyTooLarge
+                      : state == ClientBody::State::ClientGone ? wire::AbortReason::ClientGone
+                                                               : wire::AbortReason::BodyMalformed;
+  // If the worker does not take it now, the end of the connection tells the same.
+  if (connection_->channel.queue(wire::FrameType::RequestAbort, reason)) {
+    [[maybe_unused]] const Result<bool> flushed = connection_->channel.try_flush();
+  }
+  if (state == ClientBody::State::ClientGone) return client_gone();
+  const int status = status_for(state);
+  log(r_, LogLevel::Info,
+      {ErrorCode::ClientBodyFailed,
+       subject() + ": the client's body ended with an error (" + std::to_string(status) + ")"});
+  return finish(response_.has_left() ? response_.cut() : response_.refuse(status));
+}
+
+}  // namespace wsgix::httpd

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// httpd/relay.hpp: one request in daemon mode, from the child's side. The contract of the two
+// sides is docs/protocol.md.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "client_body.hpp"
+#include "connections.hpp"
+#include "environ.hpp"
+#include "response.hpp"
+#include "routing.hpp"
+
+namespace wsgix::httpd {
+
+struct BodyFacts {
+  bool has_body = false;
+  std::int64_t content_length = -1;
+};
+
+/// Exactly once: a request is executed by one worker or by none. Only Busy and Closing prove that
+/// a worker did not start it, so only they lead to another attempt.
+class Relay {
+ public:
+  Relay(request_rec& r, const Route& route, GroupClient& client, BodyFacts body);
+
+  /// What the handler returns. Everything that went wrong is logged.
+  int run();
+
+ private:
+  enum class Step : std::uint8_t { GoOn, Again, Done };
+
+  // relay.cpp: attempts, and both directions at once
+  Result<void> connect();
+  Result<void> queue_request();
+  Result<Step> converse();
+  Result<Step> send_queued();
+  Result<Step> wait_for_news();
+  bool wants_client() const noexcept;
+  bool watches_for_hangup() const noexcept;
+  Step forward_body();
+  Step abort_body(ClientBody::State state);
+  Deadline current_deadline() const noexcept;
+  bool is_queueing() const noexcept { return fresh_ && !connection_->welcomed; }
+
+  // relay_frames.cpp: what the worker says
+  Result<Step> take_frames();
+  Result<Step> on_frame(const channel::Frame& frame);
+  Result<Step> on_welcome(std::string_view payload);
+  Result<Step> on_response_head(std::string_view payload);
+  Result<Step> on_response_body(std::string_view payload);
+  Result<Step> on_response_file(std::string_view payload);
+  Result<Step> on_response_cut(std::string_view payload);
+  Result<Step> on_failure(std::string_view payload);
+  Result<Step> on_log(std::string_view payload);
+  Result<Step> on_busy();
+  Step on_response_end();
+  Step went_to_client(bool reached);
+  bool connection_is_idle() const noexcept;
+
+  // relay_ends.cpp: what an ending means for the client and for the log
+  Step finish(int status);
+  Step client_gone();
+  Step deadline_passed();
+  Step refuse_busy_group();
+  Step refuse_or_cut(const Error& error, int status);
+  int explain(const Error& error);
+  std::string subject() const;
+
+  request_rec& r_;
+  const Route& route_;
+  GroupClient& client_;
+  const BodyFacts facts_;
+  wire::RequestHead head_;
+  ClientBody body_;
+  Response response_;
+  std::unique_ptr<Connection> connection_;
+
+  bool fresh_ = false;                  ///< this attempt is on a connection of its own
+  bool accepted_ = false;               ///< a frame proves that a worker has started it
+  bool head_has_left_ = false;          ///< the first write of this attempt has been tried
+  bool body_may_flow_ = false;          ///< RequestBody may be sent now
+  bool body_is_sent_ = false;           ///< RequestEnd or RequestAbort is queued or sent
+  bool body_waits_for_worker_ = false;  ///< announced with kExpectsContinue
+  bool body_has_ended_ = false;         ///< the client has sent all of it
+  std::string replay_;                  ///< a small body, kept until a worker has started
+  int client_socket_ = -1;              ///< -1: not one of our own to poll
+  Clock::time_point started_;
+  Clock::time_point progress_;  ///< when bytes moved last, in either direction
+  int status_ = 0;              ///< what the handler returns, when Done
+};
+
+}  // namespace wsgix::httpd

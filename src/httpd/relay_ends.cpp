@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the end of an attempt means for the client and for the error log.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "log.hpp"
+#include "lost_worker.hpp"
+#include "relay.hpp"
+
+namespace wsgix::httpd {
+namespace {
+
+/// Only for access logs, where nobody reads a response: the client had gone before there was one.
+constexpr int kClientClosedRequest = 499;
+
+}  // namespace
+
+std::string Relay::subject() const {
+  return fmt::format("{} {} in process group '{}'", r_.method, r_.unparsed_uri,
+                     client_.group().settings.name);
+}
+
+Relay::Step Relay::finish(int status) {
+  status_ = status;
+  return Step::Done;
+}
+
+Relay::Step Relay::client_gone() {
+  log(r_, LogLevel::Info,
+      {ErrorCode::ClientGone, subject() + ": the client closed the connection"});
+  r_.connection->aborted = 1;
+  r_.connection->keepalive = AP_CONN_CLOSE;
+  if (!response_.has_left()) {
+    r_.status = kClientClosedRequest;
+    r_.status_line = nullptr;
+  }
+  return finish(OK);
+}
+
+Relay::Step Relay::refuse_or_cut(const Error& error, int status) {
+  log(r_, LogLevel::Error, error);
+  return finish(response_.has_left() ? response_.cut() : response_.refuse(status));
+}
+
+/// No worker has taken the request: it was not executed and may be repeated.
+Relay::Step Relay::refuse_busy_group() {
+  const GroupClient::Load load = client_.load();
+  const auto waited = std::chrono::duration_cast<seconds>(Clock::now() - started_).count();
+  apr_table_setn(r_.err_headers_out, "Retry-After", "5");
+  if (load.ready_workers == 0) {
+    return refuse_or_cut(
+        {ErrorCode::GroupNotRunning,
+         fmt::format("{}: no worker of the group was ready for {} s", subject(), waited)},
+        HTTP_SERVICE_UNAVAILABLE);
+  }
+  const auto threads = static_cast<unsigned>(std::max(client_.group().settings.threads, 1));
+  return refuse_or_cut(
+      {ErrorCode::GroupFull,
+       fmt::format("{}: the group is full, {} of {} threads are busy; the request waited {} s",
+                   subject(), load.busy, load.ready_workers * threads, waited)},
+      HTTP_SERVICE_UNAVAILABLE);
+}
+
+Relay::Step Relay::deadline_passed() {
+  if (is_queueing()) return refuse_busy_group();
+  const auto waited = std::chrono::duration_cast<seconds>(Clock::now() - progress_).count();
+  const bool waits_for_client = wants_client();
+  if (waits_for_client) return abort_body(ClientBody::State::TooSlow);
+  return refuse_or_cut(
+      {ErrorCode::RequestTimedOut, fmt::format("{}: worker pid {} has sent nothing for {} s",
+                                               subject(), connection_->worker.pid, waited)},
+      HTTP_GATEWAY_TIME_OUT);
+}
+
+/// A failure of the conversation itself, in the words of whoever reads the log.
+int Relay::explain(const Error& error) {
+  if (error.code == ErrorCode::PeerClosed && connection_ != nullptr) {
+    const std::string why = explain_loss(client_.board(), connection_->worker.pid);
+    refuse_or_cut({ErrorCode::WorkerLost, subject() + ": " + why}, HTTP_BAD_GATEWAY);
+    return status_;
+  }
+  Error told = error;
+  told.what = subject() + ": " + error.what;
+  refuse_or_cut(told, connection_ == nullptr ? HTTP_SERVICE_UNAVAILABLE : HTTP_BAD_GATEWAY);
+  return status_;
+}
+
+}  // namespace wsgix::httpd

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "response.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "pool.hpp"
+#include "wsgix/wsgi/environ.hpp"
+
+namespace wsgix::httpd {
+namespace {
+
+constexpr std::size_t kFilePieceBytes = 262144;
+/// Pieces of at least this size are passed on from where they are instead of being copied.
+constexpr std::size_t kCopyBelowBytes = 16384;
+
+enum class Placement : std::uint8_t { Repeat, Single, ContentType, ContentLength, Error, Drop };
+
+constexpr struct {
+  std::string_view name;
+  Placement placement;
+} kPlacements[] = {
+    {"content-type", Placement::ContentType},
+    {"content-length", Placement::ContentLength},
+    // Survives onto httpd's own error pages, where a browser needs it as well.
+    {"www-authenticate", Placement::Error},
+    {"location", Placement::Single},
+    {"content-range", Placement::Single},
+    // Framing and the connection are httpd's; the runtime has warned about these already.
+    {"transfer-encoding", Placement::Drop},
+    {"connection", Placement::Drop},
+    {"keep-alive", Placement::Drop},
+    {"upgrade", Placement::Drop},
+    {"trailer", Placement::Drop},
+    {"te", Placement::Drop},
+    {"proxy-connection", Placement::Drop},
+};
+
+Placement placement_of(std::string_view name) noexcept {
+  for (const auto& known : kPlacements) {
+    if (wsgi::equals_ignoring_case(name, known.name)) return known.placement;
+  }
+  return Placement::Repeat;
+}
+
+const char* keep(apr_pool_t* pool, std::string_view text) {
+  return apr_pstrmemdup(pool, text.data(), text.size());
+}
+
+/// A descriptor with a file position of its own, or none. The passed one shares its position
+/// with the application's file object, which may serve another request at this moment.
+UniqueFd reopened(int descriptor) {
+  const std::string path = fmt::format("/proc/self/fd/{}", descriptor);
+  return UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+}
+
+}  // namespace
+
+Response::Response(request_rec& r)
+    : r_(r),
+      brigade_(apr_brigade_create(r.pool, r.connection->bucket_alloc)),
+      buckets_(r.connection->bucket_alloc) {}
+
+Response::~Response() { apr_brigade_destroy(brigade_); }
+
+void Response::head(int status, std::string_view reason) {
+  has_head_ = true;
+  r_.status = status;
+  char* const line = static_cast<char*>(apr_palloc(r_.pool, reason.size() + 16));
+  *fmt::format_to(line, "{:03} {}", std::clamp(status, 0, 999), reason) = '\0';
+  r_.status_line = line;
+}
+
+void Response::header(std::string_view name, std::string_view value) {
+  switch (placement_of(name)) {
+    case Placement::ContentType: ap_set_content_type(&r_, keep(r_.pool, value)); return;
+    case Placement::ContentLength:
+      if (const auto length = wsgi::parse_body_length(value)) {
+        ap_set_content_length(&r_, *length);
+      }
+      return;
+    case Placement::Error:
+      apr_table_addn(r_.err_headers_out, keep(r_.pool, name), keep(r_.pool, value));
+      return;
+    case Placement::Single:
+      apr_table_setn(r_.headers_out, keep(r_.pool, name), keep(r_.pool, value));
+      if (r_.status == HTTP_OK && value.starts_with('/') &&
+          wsgi::equals_ignoring_case(name, "location")) {
+        redirect_to_ = keep(r_.pool, value);
+      }
+      return;
+    case Placement::Repeat:
+      apr_table_addn(r_.headers_out, keep(r_.pool, name), keep(r_.pool, value));
+      return;
+    case Placement::Drop: return;
+  }
+}
+
+void Response::append(apr_bucket* bucket) { APR_BRIGADE_INSERT_TAIL(brigade_, bucket); }
+
+bool Response::pass() {
+  if (client_is_gone()) {
+    apr_brigade_cleanup(brigade_);
+    return false;
+  }
+  has_left_ = true;
+  const apr_status_t status = ap_pass_brigade(r_.output_filters, brigade_);
+  apr_brigade_cleanup(brigade_);
+  queued_bytes_ = 0;
+  queued_bucket_ = false;
+  if (status != APR_SUCCESS) gone_ = true;
+  return !client_is_gone();
+}
+
+bool Response::body(std::string_view data) {
+  if (client_is_gone()) return false;
+  if (redirect_to_ != nullptr || data.empty()) return true;
+  if (data.size() < kCopyBelowBytes) {
+    apr_brigade_write(brigade_, nullptr, nullptr, data.data(), data.size());
+  } else {
+    append(apr_bucket_transient_create(data.data(), data.size(), buckets_));
+    queued_bucket_ = true;
+  }
+  queued_bytes_ += data.size();
+  // A transient bucket points into the caller's memory: it has to leave before we return.
+  if (queued_bucket_ || queued_bytes_ >= kQueueBytes) return flush();
+  return true;
+}
+
+bool Response::flush() {
+  if (redirect_to_ != nullptr) return !client_is_gone();
+  append(apr_bucket_flush_create(buckets_));
+  return pass();
+}
+
+Result<bool> Response::file(UniqueFd descriptor, std::uint64_t offset, std::uint64_t length) {
+  struct stat info {};
+  if (::fstat(descriptor.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
+    return failed(ErrorCode::BadDescriptor, "a response names a file that is not a regular file");
+  }
+  const auto size = static_cast<std::uint64_t>(info.st_size);
+  if (offset > size || length > size - offset) {
+    return failed(ErrorCode::BadDescriptor,
+                  fmt::format("a response asks for {} bytes from {} of a file with {} bytes",
+                              length, offset, size));
+  }
+  if (client_is_gone()) return false;
+  if (redirect_to_ != nullptr || length == 0) return true;
+
+  UniqueFd own = reopened(descriptor.get());
+  if (!own) return send_pieces(descriptor.get(), offset, length);
+  apr_os_file_t number = make_in_pool<UniqueFd>(r_.pool, std::move(own)).get();
+  const bool may_sendfile = core_config_of(r_).enable_sendfile == ENABLE_SENDFILE_ON;
+  apr_file_t* file = nullptr;
+  apr_os_file_put(&file, &number, APR_FOPEN_READ | (may_sendfile ? APR_FOPEN_SENDFILE_ENABLED : 0),
+                  r_.pool);
+  apr_bucket* const bucket = apr_brigade_insert_file(brigade_, file, static_cast<apr_off_t>(offset),
+                                                     static_cast<apr_off_t>(length), r_.pool);
+  // A mapping of a file that somebody truncates ends the process with SIGBUS.
+  apr_bucket_file_enable_mmap(bucket, 0);
+  queued_bucket_ = true;
+  return true;
+}
+
+/// For a file that this process may not open again by itself.
+bool Response::send_pieces(int descriptor, std::uint64_t offset, std::uint64_t length) {
+  std::string piece(std::min<std::uint64_t>(length, kFilePieceBytes), '\0');
+  while (length != 0) {
+    const ssize_t count =
+        ::pread(descriptor, piece.data(), std::min<std::uint64_t>(length, piece.size()),
+                static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return false;
+    const auto bytes = static_cast<std::size_t>(count);
+    append(apr_bucket_transient_create(piece.data(), bytes, buckets_));
+    if (!flush()) return false;
+    offset += bytes;
+    length -= bytes;
+  }
+  return true;
+}
+
+int Response::end() {
+  if (redirect_to_ != nullptr) return redirect();
+  append(apr_bucket_eos_create(buckets_));
+  append(apr_bucket_flush_create(buckets_));
+  pass();
+  return OK;
+}
+
+int Response::cut() {
+  if (!has_left_) return refuse(HTTP_INTERNAL_SERVER_ERROR);
+  r_.connection->keepalive = AP_CONN_CLOSE;
+  r_.no_cache = 1;
+  // What mod_proxy does: the chunk filter then withholds the last chunk, HTTP/2 resets the stream.
+  append(ap_bucket_error_create(HTTP_BAD_GATEWAY, nullptr, r_.pool, buckets_));
+  append(apr_bucket_eos_create(buckets_));
+  append(apr_bucket_flush_create(buckets_));
+  pass();
+  return OK;
+}
+
+int Response::refuse(int status) {
+  apr_brigade_cleanup(brigade_);
+  if (has_head_) forget_head();
+  return status;
+}
+
+void Response::forget_head() {
+  apr_table_clear(r_.headers_out);
+  r_.status = HTTP_OK;
+  r_.status_line = nullptr;
+  r_.clength = 0;
+  r_.content_type = nullptr;
+  has_head_ = false;
+  redirect_to_ = nullptr;
+}
+
+/// RFC 3875, 6.2.2: a local Location without a status is answered by that resource.
+int Response::redirect() {
+  const char* const target = redirect_to_;
+  r_.method = "GET";
+  r_.method_number = M_GET;
+  // The body has been read: the new request must not think that it has one.
+  apr_table_unset(r_.headers_in, "Content-Length");
+  apr_table_unset(r_.headers_in, "Transfer-Encoding");
+  ap_internal_redirect_handler(target, &r_);
+  return OK;
+}
+
+}  // namespace wsgix::httpd

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// httpd/response.hpp: an application's response on its way to the client, the same for both modes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "httpd_api.hpp"
+#include "wsgix/base/result.hpp"
+#include "wsgix/base/unique_fd.hpp"
+
+namespace wsgix::httpd {
+
+/// Order of calls: head(), then any number of body(), file() and flush(), then end() or cut().
+/// Nothing reaches the client before flush(), end(), or kQueueBytes of body: a small response
+/// leaves as one brigade, and a failure before that can still become a clean error page.
+class Response {
+ public:
+  static constexpr std::size_t kQueueBytes = 65536;
+
+  explicit Response(request_rec& r);
+  ~Response();
+  Response(const Response&) = delete;
+  Response& operator=(const Response&) = delete;
+
+  void head(int status, std::string_view reason);
+  /// Headers of the response, in the application's order, after head().
+  void header(std::string_view name, std::string_view value);
+  bool has_head() const noexcept { return has_head_; }
+
+  // False when the client has gone: nothing more can reach it.
+  bool body(std::string_view data);
+  /// Checks that it is a regular file that has those bytes; the descriptor's position stays.
+  Result<bool> file(UniqueFd descriptor, std::uint64_t offset, std::uint64_t length);
+  bool flush();
+
+  /// The response is whole: what the handler returns.
+  int end();
+  /// It will never be whole: the client sees an aborted response, or an error page when nothing
+  /// has left yet. What the handler returns.
+  int cut();
+  /// Nothing was sent and `status` shall be answered, with httpd's error page.
+  int refuse(int status);
+
+  bool client_is_gone() const noexcept { return gone_ || r_.connection->aborted != 0; }
+  bool has_queued_body() const noexcept { return queued_bytes_ != 0 || queued_bucket_; }
+  bool has_left() const noexcept { return has_left_; }
+
+ private:
+  bool pass();
+  void append(apr_bucket* bucket);
+  bool send_pieces(int descriptor, std::uint64_t offset, std::uint64_t length);
+  void forget_head();
+  int redirect();
+
+  request_rec& r_;
+  apr_bucket_brigade* brigade_;
+  apr_bucket_alloc_t* buckets_;
+  std::size_t queued_bytes_ = 0;
+  bool queued_bucket_ = false;
+  bool has_head_ = false;
+  bool has_left_ = false;
+  bool gone_ = false;
+  const char* redirect_to_ = nullptr;  ///< Location of a local redirect as CGI defines it
+};
+
+}  // namespace wsgix::httpd

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// httpd/routing.hpp: which group, interpreter and callable serve a request.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "groups.hpp"
+
+namespace wsgix::httpd {
+
+struct Route {
+  const Group* group = nullptr;  ///< nullptr: embedded mode
+  std::string application_group;
+  std::string callable;
+  bool script_reloading = true;
+  bool pass_authorization = false;
+  // Views of the request's own memory, or of the request's pool.
+  std::string_view script_name;
+  std::string_view path_info;
+};
+
+/// UnknownProcessGroup or ForeignProcessGroup when the request cannot be served.
+Result<Route> route(request_rec& r);
+
+}  // namespace wsgix::httpd

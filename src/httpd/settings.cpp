@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "settings.hpp"
+
+#include "pool.hpp"
+
+namespace wsgix::httpd {
+namespace {
+
+template <typename T>
+void prefer(std::optional<T>& outer, const std::optional<T>& inner) {
+  if (inner) outer = inner;
+}
+
+void prefer(const char*& outer, const char* inner) {
+  if (inner != nullptr) outer = inner;
+}
+
+}  // namespace
+
+std::string place_of(const cmd_parms& cmd) {
+  if (cmd.directive == nullptr || cmd.directive->filename == nullptr) return "the configuration";
+  return std::string(cmd.directive->filename) + ":" + std::to_string(cmd.directive->line_num);
+}
+
+DirConfig& config_of(ap_conf_vector_t& section) {
+  return *static_cast<DirConfig*>(ap_get_module_config(&section, &wsgi_module));
+}
+
+const DirConfig& config_of(const request_rec& r) { return config_of(*r.per_dir_config); }
+
+ServerConfig& config_of(server_rec& server) {
+  return *static_cast<ServerConfig*>(ap_get_module_config(server.module_config, &wsgi_module));
+}
+
+const ServerConfig& config_of(const server_rec& server) {
+  return *static_cast<const ServerConfig*>(
+      ap_get_module_config(server.module_config, &wsgi_module));
+}
+
+void merge_into(DirConfig& outer, const DirConfig& inner) {
+  prefer(outer.process_group, inner.process_group);
+  prefer(outer.application_group, inner.application_group);
+  prefer(outer.callable, inner.callable);
+  prefer(outer.script_reloading, inner.script_reloading);
+  prefer(outer.pass_authorization, inner.pass_authorization);
+  prefer(outer.chunked_request, inner.chunked_request);
+}
+
+// Only exhausted memory can throw in these four, and httpd has no way on from there either.
+
+void* create_dir_config(apr_pool_t* pool, char*) noexcept { return &make_in_pool<DirConfig>(pool); }
+
+void* merge_dir_config(apr_pool_t* pool, void* outer, void* inner) noexcept {
+  DirConfig& merged = make_in_pool<DirConfig>(pool, *static_cast<const DirConfig*>(outer));
+  merge_into(merged, *static_cast<const DirConfig*>(inner));
+  return &merged;
+}
+
+void* create_server_config(apr_pool_t* pool, server_rec*) noexcept {
+  return &make_in_pool<ServerConfig>(pool);
+}
+
+void* merge_server_config(apr_pool_t* pool, void* main, void* virtual_host) noexcept {
+  const ServerConfig& outer = *static_cast<const ServerConfig*>(main);
+  ServerConfig& merged =
+      make_in_pool<ServerConfig>(pool, *static_cast<const ServerConfig*>(virtual_host));
+  // First match wins, and a virtual host's own aliases come before the main server's.
+  merged.aliases.insert(merged.aliases.end(), outer.aliases.begin(), outer.aliases.end());
+  return &merged;
+}
+
+}  // namespace wsgix::httpd

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// httpd/settings.hpp: what the directives wrote, per directory and per server, and how it merges.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "httpd_api.hpp"
+#include "wsgix/config/daemon_settings.hpp"
+
+namespace wsgix::httpd {
+
+class GroupRegistry;
+class ChildProcess;
+
+/// "sites/shop.conf:12"
+std::string place_of(const cmd_parms& cmd);
+
+/// The values that a request can find at any level. Everything outside a <Directory> stands in
+/// its server's default section, so one merge covers main server, virtual host and directory.
+/// Trivial to copy and to destroy, because httpd merges such records during each request: texts
+/// live in the configuration's pool, nullptr is "not written".
+struct DirConfig {
+  const char* process_group = nullptr;
+  const char* application_group = nullptr;
+  const char* callable = nullptr;
+  std::optional<bool> script_reloading;
+  std::optional<bool> pass_authorization;
+  std::optional<bool> chunked_request;
+};
+
+struct ScriptAlias {
+  std::string location;                 ///< URL path or regular expression as written
+  const ap_regex_t* pattern = nullptr;  ///< WSGIScriptAliasMatch; lives in the configuration pool
+  std::string target;
+  std::optional<std::string> process_group;
+  std::optional<std::string> application_group;
+  std::optional<std::string> callable;
+  std::optional<bool> pass_authorization;
+  std::string place;
+};
+
+struct GroupDefinition {
+  config::DaemonSettings settings;
+  std::string place;
+};
+
+/// A literal name that some WSGIProcessGroup or process-group= uses.
+struct GroupMention {
+  std::string name;
+  std::string directive;
+  std::string place;
+};
+
+struct ServerConfig {
+  std::vector<ScriptAlias> aliases;
+  std::vector<GroupDefinition> groups;  ///< those of this server alone
+  std::vector<GroupMention> mentions;   ///< likewise
+
+  // Only the main server's are read.
+  std::optional<std::string> socket_prefix;
+  std::optional<std::string> python_home;
+  std::string python_home_place;
+  std::vector<std::string> python_path;
+  std::optional<bool> restrict_embedded;
+  bool restrict_stdin = false;
+  bool restrict_stdout = false;
+
+  GroupRegistry* registry = nullptr;  ///< set by the configuration check
+  ChildProcess* child = nullptr;      ///< set in each child
+};
+
+DirConfig& config_of(ap_conf_vector_t& section);
+const DirConfig& config_of(const request_rec& r);
+ServerConfig& config_of(server_rec& server);
+const ServerConfig& config_of(const server_rec& server);
+
+// The module record's four constructors.
+void* create_dir_config(apr_pool_t* pool, char* path) noexcept;
+void* merge_dir_config(apr_pool_t* pool, void* outer, void* inner) noexcept;
+void* create_server_config(apr_pool_t* pool, server_rec* server) noexcept;
+void* merge_server_config(apr_pool_t* pool, void* main, void* virtual_host) noexcept;
+
+void merge_into(DirConfig& outer, const DirConfig& inner);
+
+}  // namespace wsgix::httpd

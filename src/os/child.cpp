@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wsgix/os/child.hpp"
+
+#include <fmt/format.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+namespace wsgix::os {
+
+Child::~Child() {
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGKILL);
+  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+bool Child::signal(int signal) const noexcept { return pid_ > 0 && ::kill(pid_, signal) == 0; }
+
+std::optional<int> Child::reap() noexcept {
+  if (pid_ <= 0) return std::nullopt;
+  int status = 0;
+  const pid_t ended = ::waitpid(pid_, &status, WNOHANG);
+  if (ended != pid_) return std::nullopt;
+  pid_ = 0;
+  return status;
+}
+
+Result<Child> fork_child() {
+  const pid_t pid = ::fork();
+  if (pid < 0) return failed(ErrorCode::SystemCallFailed, "fork", errno);
+  return Child(pid);
+}
+
+std::string describe_end(int wait_status) {
+  if (WIFSIGNALED(wait_status)) {
+    const int signal = WTERMSIG(wait_status);
+    const char* const name = ::sigabbrev_np(signal);
+    return fmt::format("was killed by signal {} (SIG{}){}", signal, name != nullptr ? name : "RT",
+                       WCOREDUMP(wait_status) ? ", core dumped" : "");
+  }
+  return fmt::format("exited with code {}", WEXITSTATUS(wait_status));
+}
+
+Result<void> ask_for_parent_death_signal(int signal) {
+  if (::prctl(PR_SET_PDEATHSIG, signal) != 0) {
+    return failed(ErrorCode::SystemCallFailed, "ask for a parent-death signal", errno);
+  }
+  return {};
+}
+
+void allow_core_dumps() noexcept { ::prctl(PR_SET_DUMPABLE, 1); }
+
+}  // namespace wsgix::os

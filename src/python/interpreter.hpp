@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// python/interpreter.hpp: one Python interpreter and what every request in it shares.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "log_target.hpp"
+#include "ref.hpp"
+#include "script.hpp"
+#include "wsgix/base/result.hpp"
+#include "wsgix/runtime/abi.h"
+
+namespace wsgix::python {
+
+struct ThreadRecord;
+
+/// The heap types of one interpreter; types cannot be shared between interpreters.
+struct Types {
+  Ref input;
+  Ref log;
+  Ref adapter;
+  Ref file_wrapper;
+  Ref restricted;
+};
+
+class Interpreter {
+ public:
+  /// `name` is the application group; "" is the main interpreter.
+  Interpreter(std::string name, const wsgix_start& process) noexcept
+      : name_(std::move(name)), process_(process) {}
+
+  /// Makes the current interpreter ours: path, streams, modules. Needs its GIL.
+  Result<void> set_up();
+  /// Waits for non-daemon threads, runs atexit, writes out what the streams hold. Needs its GIL.
+  void run_exit_functions();
+  /// Gives up every reference. Needs its GIL; nothing of it is used afterwards.
+  void forget_python();
+
+  const std::string& name() const noexcept { return name_; }
+  const wsgix_start& process() const noexcept { return process_; }
+  LogTarget log() const noexcept { return LogTarget(process_); }
+  /// "main interpreter of daemon process 'shop'", for messages.
+  std::string description() const;
+
+  PyInterpreterState* state() const noexcept { return state_; }
+
+  /// A sub-interpreter's first thread state stays with it instead of the thread that made it: up
+  /// to 3.11 an interpreter without any state cannot get a new one, and the threading module
+  /// takes the end of that state for the end of its main thread.
+  void keep(PyThreadState& first) noexcept { kept_state_ = &first; }
+  PyThreadState* kept_state() const noexcept { return kept_state_; }
+
+  const Types& types() const noexcept { return types_; }
+  PyObject* request_timeout() const noexcept { return request_timeout_.get(); }
+  /// The entries that every environ of this interpreter starts with.
+  PyObject* environ_template() const noexcept { return environ_template_.get(); }
+  /// sys.getrefcount
+  PyObject* count_references() const noexcept { return count_references_.get(); }
+
+  /// The record of that script; made at its first use, kept for good. Needs no GIL.
+  Script& script(std::string_view path);
+
+  void add(ThreadRecord& record);
+  void remove(ThreadRecord& record);
+  /// For the end: what threads still hold here.
+  std::vector<ThreadRecord*> records();
+
+ private:
+  bool make_types();
+  bool replace_streams();
+  bool make_mod_wsgi_module();
+  bool make_apache_module();
+  bool make_environ_template();
+
+  std::string name_;
+  const wsgix_start& process_;
+  PyInterpreterState* state_ = nullptr;
+  PyThreadState* kept_state_ = nullptr;
+  Types types_;
+  Ref request_timeout_;
+  Ref environ_template_;
+  Ref count_references_;
+
+  std::mutex mutex_;  // guards what follows; nobody waits for a GIL while holding it
+  std::map<std::string, std::unique_ptr<Script>, std::less<>> scripts_;
+  std::vector<ThreadRecord*> records_;
+};
+
+}  // namespace wsgix::python

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// python/loader.hpp: from a script's path to its WSGI callable.
+#pragma once
+
+#include <optional>
+
+#include "interpreter.hpp"
+#include "ref.hpp"
+#include "wsgix/runtime/abi.h"
+
+namespace wsgix::python {
+
+struct Application {
+  Ref callable;                 ///< null unless the script is ready
+  bool is_stale = false;        ///< the file changed; nothing was executed
+  std::optional<Error> failure; ///< logged already
+};
+
+/// Loads the script when that is due. Needs the GIL, gives it up while another thread loads.
+/// Leaves no exception pending.
+Application load_application(Interpreter& interpreter, const wsgix_script& wanted,
+                             const LogTarget& log);
+
+}  // namespace wsgix::python

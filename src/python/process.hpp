@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// python/process.hpp: the one Python of this process: its interpreters and its threads.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "interpreter.hpp"
+#include "thread_record.hpp"
+#include "wsgix/base/result.hpp"
+
+namespace wsgix::python {
+
+/// Made by start(), ended by stop(); see wsgix_runtime for who may call when.
+class Process {
+ public:
+  explicit Process(const wsgix_start& start) noexcept : start_(start) {}
+
+  /// Sets up the main interpreter on the thread that has just initialised Python, and gives up
+  /// the GIL.
+  Result<void> adopt_main_interpreter();
+
+  /// The calling thread in the interpreter of that application group; both are made when
+  /// missing. Call it without any GIL.
+  Result<ThreadRecord*> attach(std::string_view application_group);
+
+  /// A thread ends: its states go with it. False: Python ends already, so nothing was done.
+  bool release(ThreadRecord& record) noexcept;
+
+  /// Runs the exit functions of every interpreter; with `finalize` ends them all.
+  void stop(bool finalize);
+
+  bool is_running() const noexcept { return running_; }
+  const wsgix_start& start() const noexcept { return start_; }
+  const std::string& python_version() const noexcept { return version_; }
+
+ private:
+  struct Slot {
+    std::mutex creating;  // held while the interpreter is made; no GIL is held when taking it
+    std::unique_ptr<Interpreter> interpreter;
+    std::atomic<Interpreter*> ready = nullptr;
+  };
+
+  Slot& slot_of(std::string_view application_group);
+  Result<Interpreter*> find_or_create(std::string_view application_group);
+  Result<std::unique_ptr<Interpreter>> create_sub_interpreter(std::string_view name);
+  bool end_sub_interpreter(Interpreter& interpreter);
+  void stop_in(Interpreter& interpreter);
+
+  const wsgix_start& start_;
+  std::string version_;
+  Interpreter* main_ = nullptr;
+  std::mutex slots_mutex_;  // guards slots_
+  std::map<std::string, Slot, std::less<>> slots_;
+  std::mutex running_mutex_;  // held while a thread's states are released
+  std::atomic<bool> running_ = false;
+};
+
+}  // namespace wsgix::python

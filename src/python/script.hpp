@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// python/script.hpp: one WSGI script in one interpreter: who loads it, and how that went.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "wsgix/base/error.hpp"
+
+namespace wsgix::python {
+
+/// Lets one thread load while the others wait for how it ends. Needs no GIL, so that a slow
+/// import holds up nobody but the requests for this script.
+class Script {
+ public:
+  explicit Script(std::string_view path) : path_(path) {}
+
+  const std::string& path() const noexcept { return path_; }
+
+  /// True: this thread loads, and must call finish(). False: another thread did, just now;
+  /// `failure` is what it failed with, if it failed.
+  bool begin_or_wait(std::optional<Error>& failure);
+  void finish(std::optional<Error> failure);
+  bool is_being_loaded() const;
+
+  /// sys.modules key, filled in by the first load; guarded by the GIL.
+  std::string module_name;
+
+ private:
+  const std::string path_;
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable finished_;
+  bool loading_ = false;
+  std::uint64_t attempts_ = 0;
+  std::optional<Error> failure_;  // of the last attempt
+};
+
+}  // namespace wsgix::python

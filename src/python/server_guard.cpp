@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server_guard.hpp"
+
+#include "call.hpp"
+
+namespace wsgix::python {
+namespace {
+
+thread_local int scripts_being_loaded = 0;
+
+// A bound method needs a Python function: a builtin one would not get `self`.
+constexpr const char* kSource = R"(
+import functools
+import socketserver
+
+def install(is_loading):
+    original = socketserver.BaseServer.serve_forever
+
+    @functools.wraps(original)
+    def serve_forever(self, *args, **kwargs):
+        if is_loading():
+            self.server_close()
+            raise RuntimeError('a WSGI script must not start a server while it is imported')
+        return original(self, *args, **kwargs)
+
+    socketserver.BaseServer.serve_forever = serve_forever
+)";
+
+Ref is_loading(PyObject*) { return Ref::borrow(scripts_being_loaded > 0 ? Py_True : Py_False); }
+
+PyMethodDef kIsLoading = {"is_loading", method_noargs<is_loading>, METH_NOARGS, nullptr};
+
+}  // namespace
+
+bool install_server_guard() {
+  const Ref code = Ref::steal(Py_CompileString(kSource, "<wsgix server guard>", Py_file_input));
+  const Ref names = Ref::steal(PyDict_New());
+  if (!code || !names) return false;
+  PyDict_SetItemString(names.get(), "__builtins__", PyEval_GetBuiltins());
+  const Ref done = Ref::steal(PyEval_EvalCode(code.get(), names.get(), names.get()));
+  PyObject* install = done ? PyDict_GetItemString(names.get(), "install") : nullptr;
+  const Ref question = Ref::steal(PyCFunction_New(&kIsLoading, nullptr));
+  if (!install || !question) return false;
+  const Ref installed =
+      Ref::steal(PyObject_CallFunctionObjArgs(install, question.get(), nullptr));
+  return static_cast<bool>(installed);
+}
+
+LoadingScript::LoadingScript() noexcept { ++scripts_being_loaded; }
+LoadingScript::~LoadingScript() { --scripts_being_loaded; }
+
+}  // namespace wsgix::python

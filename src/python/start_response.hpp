@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// python/start_response.hpp: the type mod_wsgi.Adapter: start_response() and write().
+#pragma once
+
+#include "ref.hpp"
+#include "response.hpp"
+
+namespace wsgix::python {
+
+Ref make_adapter_type();
+
+Ref new_adapter(PyObject* type, Response& response);
+/// Afterwards every use raises RuntimeError. Waits for another thread that writes at this moment.
+void end_adapter(PyObject* adapter);
+
+}  // namespace wsgix::python

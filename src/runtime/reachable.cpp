@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who may search and read a folder, decided from permission bits for any account.
+#include <fmt/format.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "wsgix/runtime/library.hpp"
+
+namespace wsgix::runtime {
+namespace {
+
+struct Account {
+  std::uint32_t uid;
+  std::uint32_t gid;
+  const std::vector<std::uint32_t>& supplementary_gids;
+};
+
+std::string name_of(std::uint32_t uid) {
+  passwd entry = {};
+  passwd* found = nullptr;
+  std::array<char, 4096> buffer = {};
+  if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found)
+    return found->pw_name;
+  return std::to_string(uid);
+}
+
+/// `wanted` in the lowest three bits: 4 read, 1 search. The first class that fits decides.
+bool may(const Account& account, const struct stat& status, unsigned wanted) {
+  if (account.uid == 0) return true;
+  unsigned shift = 0;
+  if (status.st_uid == account.uid) {
+    shift = 6;
+  } else if (status.st_gid == account.gid ||
+             std::count(account.supplementary_gids.begin(), account.supplementary_gids.end(),
+                        status.st_gid) > 0) {
+    shift = 3;
+  }
+  return ((static_cast<unsigned>(status.st_mode) >> shift) & wanted) == wanted;
+}
+
+Failed refused(const Account& account, const std::string& wanted, const std::string& path,
+               const struct stat& status, std::string_view verb) {
+  return failed(ErrorCode::PythonHomeUnusable,
+                fmt::format("{} cannot be used: user {} cannot {} {} (mode {:04o}, owner {})",
+                            wanted, name_of(account.uid), verb, path, status.st_mode & 07777u,
+                            name_of(status.st_uid)));
+}
+
+Result<void> check_way(const std::string& path, const Account& account,
+                       const std::string& wanted) {
+  for (std::size_t slash = 0; slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    const std::string directory = slash == 0 ? "/" : path.substr(0, slash);
+    struct stat status = {};
+    if (::stat(directory.c_str(), &status) != 0)
+      return failed(ErrorCode::PythonHomeUnusable, fmt::format("{}: {}", wanted, directory), errno);
+    if (!S_ISDIR(status.st_mode))
+      return failed(ErrorCode::PythonHomeUnusable,
+                    fmt::format("{}: {} is not a directory", wanted, directory));
+    if (!may(account, status, 1)) return refused(account, wanted, directory, status, "search");
+  }
+  struct stat status = {};
+  if (::stat(path.c_str(), &status) != 0)
+    return failed(ErrorCode::PythonHomeUnusable, path, errno);
+  const unsigned bits = S_ISDIR(status.st_mode) ? 5 : 4;
+  if (!may(account, status, bits)) return refused(account, wanted, path, status, "read");
+  return {};
+}
+
+}  // namespace
+
+Result<void> check_reachable(const std::string& path, std::uint32_t uid, std::uint32_t gid,
+                             const std::vector<std::uint32_t>& supplementary_gids) {
+  const Account account{uid, gid, supplementary_gids};
+  if (Result<void> way = check_way(path, account, path); !way) return way;
+  // A link on the way leads through other directories as well.
+  std::array<char, PATH_MAX> resolved = {};
+  if (!::realpath(path.c_str(), resolved.data()) || path == resolved.data()) return {};
+  return check_way(resolved.data(), account, path);
+}
+
+}  // namespace wsgix::runtime

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configurations that httpd must refuse, and why; and those that it must accept."""
+import pytest
+
+OK = "WSGIScriptAlias / $apps/suite.wsgi\n"
+
+# name: (configuration, what httpd says)
+REFUSED = {
+    "unknown option": ("WSGIDaemonProcess a treads=5", ["treads"]),
+    "word without a value": ("WSGIDaemonProcess a threads", ["threads"]),
+    "number that is none": ("WSGIDaemonProcess a threads=abc", ["threads", "abc"]),
+    "number with a tail": ("WSGIDaemonProcess a processes=2x", ["processes", "2x"]),
+    "number out of range": ("WSGIDaemonProcess a processes=0", ["processes", "0", "1"]),
+    "empty value": ("WSGIDaemonProcess a user=", ["user"]),
+    "unknown account": ("WSGIDaemonProcess a user=nobody-at-all", ["nobody-at-all"]),
+    "unknown unix group": ("WSGIDaemonProcess a group=nobody-at-all", ["nobody-at-all"]),
+    "umask that is none": ("WSGIDaemonProcess a umask=9", ["umask", "9"]),
+    "relative home": ("WSGIDaemonProcess a home=relative", ["home", "relative"]),
+    "different duplicate": (
+        "WSGIDaemonProcess a threads=5\nWSGIDaemonProcess a threads=6",
+        ["WX3005", "a", "httpd.conf"]),
+    "unknown process group": ("WSGIScriptAlias / $apps/suite.wsgi process-group=nowhere "
+                              "application-group=%{GLOBAL}", ["nowhere"]),
+    "alias with one word": ("WSGIScriptAlias /", ["WSGIScriptAlias"]),
+    "alias with a bad option": ("WSGIScriptAlias / $apps/suite.wsgi proces-group=a",
+                                ["proces-group"]),
+    "bad regular expression": ("WSGIScriptAliasMatch ^/( $apps/suite.wsgi", ["WSGIScriptAliasMatch"]),
+    "flag that is none": ("WSGIScriptReloading Maybe", ["On", "Off"]),
+    "global directive in a virtual host": (
+        "<VirtualHost *>\nWSGIRestrictStdout Off\n</VirtualHost>", ["VirtualHost"]),
+}
+
+ACCEPTED = {
+    "the same group twice": ("WSGIDaemonProcess a threads=5\nWSGIDaemonProcess a threads=5"),
+    "order of options does not matter": (
+        "WSGIDaemonProcess a threads=5 processes=2\nWSGIDaemonProcess a processes=2 threads=5"),
+    "every option of this version": (
+        "WSGIDaemonProcess a processes=2 threads=3 umask=0027 home=/tmp lang=C locale=C "
+        "python-path=/tmp display-name=%{GROUP} listen-backlog=10 maximum-requests=100 "
+        "startup-timeout=10 graceful-timeout=5 shutdown-timeout=3 connect-timeout=3 "
+        "queue-timeout=10 socket-timeout=20"),
+    "conditional on the module's name": (
+        "<IfModule mod_wsgi.c>\nWSGIRestrictStdout Off\n</IfModule>\n"
+        "<IfModule wsgi_module>\nWSGIRestrictStdin Off\n</IfModule>"),
+    "names that only old versions knew": "WSGIVerboseDebugging On",
+    "every flag": (
+        "WSGIRestrictEmbedded On\nWSGIScriptReloading Off\nWSGIPassAuthorization On\n"
+        "WSGICallableObject app\nWSGIApplicationGroup %{RESOURCE}"),
+}
+
+
+class TestConfiguration:
+    @pytest.mark.parametrize("name", REFUSED)
+    def test_is_refused_with_directive_and_reason(self, make_httpd, name):
+        config, words = REFUSED[name]
+        httpd = make_httpd(config + "\n" + (OK if "ScriptAlias" not in config else ""))
+
+        status, said = httpd.check_config()
+
+        assert status != 0, f"accepted: {config}\n{said}"
+        for word in words:
+            assert word in said, said
+
+    @pytest.mark.parametrize("name", ACCEPTED)
+    def test_is_accepted(self, make_httpd, name):
+        status, said = make_httpd(ACCEPTED[name] + "\n" + OK).check_config()
+
+        assert status == 0, said
+        assert "Syntax OK" in said
+
+    @pytest.mark.root
+    @pytest.mark.parametrize("account", ["user=root", "user=#0"])
+    def test_a_group_as_root_is_refused(self, make_httpd, account):
+        status, said = make_httpd(f"WSGIDaemonProcess a {account}\n" + OK).check_config()
+
+        assert status != 0
+        assert "WX2001" in said and "Remedy: " in said
+
+    def test_an_unknown_group_in_a_directive_is_a_warning(self, make_httpd):
+        """No error: mod_wsgi starts with it, and no request may ever need it."""
+        status, said = make_httpd("WSGIProcessGroup nowhere\n" + OK).check_config()
+
+        assert status == 0, said
+        assert "WX3003" in said and "nowhere" in said and "httpd.conf" in said
+
+    def test_a_missing_script_is_a_warning(self, make_httpd):
+        status, said = make_httpd("WSGIScriptAlias / $root/not-there.wsgi").check_config()
+
+        assert status == 0, said
+        assert "WX3009" in said and "not-there.wsgi" in said
+
+    def test_server_signature_names_the_module(self, make_httpd):
+        httpd = make_httpd("ServerTokens Full\n" + OK).start()
+
+        assert b"mod_wsgi/" in httpd.raw_get("/204")

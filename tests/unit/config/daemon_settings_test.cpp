@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wsgix/config/daemon_settings.hpp"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+namespace wsgix::config {
+namespace {
+
+struct Accepted {
+  const char* name;
+  const char* value;
+  std::function<bool(const DaemonSettings&)> holds;
+};
+
+const Accepted kAccepted[] = {
+    {"processes", "3", [](auto& s) { return s.processes == 3 && s.processes_given; }},
+    {"processes", "1", [](auto& s) { return s.processes == 1 && s.processes_given; }},
+    {"threads", "4096", [](auto& s) { return s.threads == 4096; }},
+    {"display-name", "%{GROUP}", [](auto& s) { return s.display_name == "%{GROUP}"; }},
+    {"maximum-requests", "500", [](auto& s) { return s.maximum_requests == 500; }},
+    {"listen-backlog", "0", [](auto& s) { return s.listen_backlog == 0; }},
+    {"user", "#1000", [](auto& s) { return s.user == "#1000"; }},
+    {"group", "shop", [](auto& s) { return s.group == "shop"; }},
+    {"supplementary-groups", "a,#7",
+     [](auto& s) { return s.supplementary_groups == "a,#7" && s.supplementary_groups_given; }},
+    {"umask", "0027", [](auto& s) { return s.umask == 027; }},
+    {"umask", "0", [](auto& s) { return s.umask == 0; }},
+    {"home", "/srv/shop", [](auto& s) { return s.home == "/srv/shop"; }},
+    {"lang", "C.UTF-8", [](auto& s) { return s.lang == "C.UTF-8"; }},
+    {"locale", "de_DE.UTF-8", [](auto& s) { return s.locale == "de_DE.UTF-8"; }},
+    {"socket-user", "www-data", [](auto& s) { return s.socket_user == "www-data"; }},
+    {"python-home", "/srv/venv", [](auto& s) { return s.python_home == "/srv/venv"; }},
+    {"python-path", "/a::/b:",
+     [](auto& s) {
+       return s.python_path == std::vector<std::string>{"/a", "/b"};
+     }},
+    {"startup-timeout", "30", [](auto& s) { return s.startup_timeout == 30; }},
+    {"graceful-timeout", "30s", [](auto& s) { return s.graceful_timeout == 30; }},
+    {"shutdown-timeout", "2min", [](auto& s) { return s.shutdown_timeout == 120; }},
+    {"connect-timeout", "1h", [](auto& s) { return s.connect_timeout == 3600; }},
+    {"queue-timeout", "2000ms", [](auto& s) { return s.queue_timeout == 2; }},
+    {"socket-timeout", "0", [](auto& s) { return s.socket_timeout == 0; }},
+};
+
+TEST(DaemonSettings, TakesEveryOptionOfTheGrammar) {
+  for (const auto& [name, value, holds] : kAccepted) {
+    DaemonSettings settings;
+
+    const auto set = set_option(settings, name, value);
+
+    ASSERT_TRUE(set) << name << ": " << set.error().what;
+    EXPECT_TRUE(holds(settings)) << name << "=" << value;
+  }
+}
+
+TEST(DaemonSettings, TestsEveryOptionOfTheGrammar) {
+  for (const std::string_view option : option_names()) {
+    const bool tested = std::any_of(std::begin(kAccepted), std::end(kAccepted),
+                                    [&](const Accepted& row) { return option == row.name; });
+    EXPECT_TRUE(tested) << option;
+  }
+}
+
+TEST(DaemonSettings, RefusesImpossibleValuesNamingOptionValueAndRange) {
+  const struct {
+    const char* name;
+    const char* value;
+    const char* range;
+  } refused[] = {
+      {"processes", "0", "from 1 to 1024"},
+      {"processes", "1025", "from 1 to 1024"},
+      {"threads", "abc", "from 1 to 4096"},
+      {"threads", "0", "from 1 to 4096"},
+      {"threads", "5x", "from 1 to 4096"},
+      {"threads", " 5", "from 1 to 4096"},
+      {"threads", "+5", "from 1 to 4096"},
+      {"threads", "", "from 1 to 4096"},
+      {"threads", "99999999999999999999", "from 1 to 4096"},
+      {"maximum-requests", "-1", "from 0"},
+      {"umask", "0888", "octal"},
+      {"umask", "1000", "octal"},
+      {"umask", "-1", "octal"},
+      {"home", "srv", "absolute"},
+      {"python-home", "venv", "absolute"},
+      {"user", "", "empty"},
+      {"python-path", ":", "empty"},
+      {"graceful-timeout", "1m", "30s, 2min"},
+      {"graceful-timeout", "500ms", "whole seconds"},
+      {"graceful-timeout", "-1", "0 to"},
+      {"graceful-timeout", "s", "30s"},
+      {"graceful-timeout", "1.5", "30s"},
+      {"graceful-timeout", "9999h", "0 to"},
+      {"graceful-timeout", "99999999999999999999", "0 to"},
+  };
+  for (const auto& [name, value, range] : refused) {
+    DaemonSettings settings;
+
+    const auto set = set_option(settings, name, value);
+
+    ASSERT_FALSE(set) << name << "=" << value;
+    EXPECT_EQ(set.error().code, ErrorCode::BadDirective);
+    EXPECT_NE(set.error().what.find(name), std::string::npos) << set.error().what;
+    EXPECT_NE(set.error().what.find(value), std::string::npos) << set.error().what;
+    EXPECT_NE(set.error().what.find(range), std::string::npos) << set.error().what;
+    EXPECT_EQ(settings, DaemonSettings{}) << "a refused value left something behind";
+  }
+}
+
+TEST(DaemonSettings, TellsAnOptionOfLaterFromATypingMistake) {
+  DaemonSettings settings;
+
+  const auto later = set_option(settings, "chroot", "/srv");
+  const auto mistyped = set_option(settings, "thread", "5");
+  const auto nonsense = set_option(settings, "colour-of-the-bikeshed", "red");
+
+  EXPECT_EQ(later.error().code, ErrorCode::OptionNotAvailable);
+  EXPECT_NE(later.error().what.find("chroot"), std::string::npos);
+  EXPECT_EQ(mistyped.error().code, ErrorCode::UnknownOption);
+  EXPECT_EQ(mistyped.error().remedy, "did you mean threads=?");
+  EXPECT_EQ(nonsense.error().code, ErrorCode::UnknownOption);
+  EXPECT_TRUE(nonsense.error().remedy.empty());
+}
+
+TEST(DaemonSettings, ExpandsTheGroupInTheTitle) {
+  DaemonSettings settings;
+  settings.name = "shop";
+
+  EXPECT_EQ(title(settings), "wsgix: shop worker");
+  settings.display_name = "%{GROUP}";
+  EXPECT_EQ(title(settings), "(wsgi:shop)");
+  settings.display_name = "a %{GROUP} b %{GROUP}";
+  EXPECT_EQ(title(settings), "a (wsgi:shop) b (wsgi:shop)");
+  settings.display_name = "plain";
+  EXPECT_EQ(title(settings), "plain");
+}
+
+TEST(DaemonSettings, DoesNotExpandAGroupNameThatLooksLikeTheVariable) {
+  DaemonSettings settings;
+  settings.name = "%{GROUP}";
+  settings.display_name = "%{GROUP}";
+
+  EXPECT_EQ(title(settings), "(wsgi:%{GROUP})");
+}
+
+/// Every member differs from its default, so that a row missing in the table shows.
+HostSettings unusual() {
+  HostSettings host;
+  DaemonSettings& daemon = host.daemon;
+  daemon.name = "shop";
+  daemon.processes = 3;
+  daemon.processes_given = true;
+  daemon.threads = 7;
+  daemon.display_name = "%{GROUP}";
+  daemon.maximum_requests = 100;
+  daemon.listen_backlog = 5;
+  daemon.user = "shop";
+  daemon.group = "#33";
+  daemon.supplementary_groups = "a,b";
+  daemon.supplementary_groups_given = true;
+  daemon.umask = 022;
+  daemon.home = "/srv";
+  daemon.lang = "C";
+  daemon.locale = "C.UTF-8";
+  daemon.socket_user = "www-data";
+  daemon.python_home = "/venv";
+  daemon.python_path = {"/a:b", "", std::string("nul\0byte", 8)};
+  daemon.startup_timeout = 1;
+  daemon.graceful_timeout = 2;
+  daemon.shutdown_timeout = 3;
+  daemon.connect_timeout = 4;
+  daemon.queue_timeout = 5;
+  daemon.socket_timeout = 6;
+  host.started_as_root = true;
+  host.uid = 4294967295u;
+  host.gid = 34;
+  host.supplementary_gids = {1, 2, 4294967295u};
+  host.user_name = "shop";
+  host.user_home = "/home/shop";
+  host.change_to_user_home = true;
+  host.socket_path = "/run/wsgix.1.sock";
+  host.token = std::string("\0\x01:\xff", 4);
+  host.peer_uid = 33;
+  host.server_name = "www.example.com";
+  host.log_level = 7;
+  host.socket_timeout = 61;
+  host.start_delay_ms = 250;
+  host.runtime_directory = "/usr/lib/wsgix";
+  host.default_python = "libpython3.11.so.1.0";
+  host.restrict_stdin = true;
+  host.restrict_stdout = true;
+  host.httpd_version[0] = 2;
+  host.httpd_version[1] = 4;
+  host.httpd_version[2] = 71;
+  host.httpd_description = "Apache/2.4.71 (Debian)";
+  host.mpm_name = "event";
+  host.httpd_build_date = "today";
+  host.httpd_maximum_processes = 16;
+  host.httpd_threads_per_process = 25;
+  host.preloads = {{"/srv/a.wsgi", "", "application"}, {"/srv/b:1.wsgi", "g|x", "app"}};
+  return host;
+}
+
+TEST(HostFields, SurviveTheWayThereAndBack) {
+  for (const HostSettings& settings : {unusual(), HostSettings{}}) {
+    const auto back = from_fields(to_fields(settings));
+
+    ASSERT_TRUE(back) << back.error().what;
+    EXPECT_EQ(*back, settings);
+  }
+}
+
+TEST(HostFields, CarryEveryMember) {
+  const auto plain = to_fields(HostSettings{});
+  const auto different = to_fields(unusual());
+
+  ASSERT_EQ(plain.size(), different.size());
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    EXPECT_NE(plain[i].second, different[i].second) << plain[i].first;
+  }
+}
+
+TEST(HostFields, RefuseEachMissingName) {
+  const auto whole = to_fields(unusual());
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    auto cut = whole;
+    cut.erase(cut.begin() + static_cast<std::ptrdiff_t>(i));
+
+    const auto settings = from_fields(cut);
+
+    ASSERT_FALSE(settings) << whole[i].first;
+    EXPECT_NE(settings.error().what.find(whole[i].first), std::string::npos);
+  }
+}
+
+TEST(HostFields, RefuseUnknownRepeatedAndImpossible) {
+  auto unknown = to_fields(unusual());
+  unknown.emplace_back("chroot", "/");
+  auto twice = to_fields(unusual());
+  twice.push_back(twice.front());
+
+  EXPECT_FALSE(from_fields(unknown));
+  EXPECT_FALSE(from_fields(twice));
+  for (const auto& [name, value] :
+       {Field{"threads", "x"}, Field{"threads", ""}, Field{"restrict_stdin", "yes"},
+        Field{"python_path", "9:short"}, Field{"python_path", "x"}, Field{"preloads", "1:a"},
+        Field{"supplementary_gids", "1:x"}, Field{"httpd_version", "2.4"},
+        Field{"uid", "4294967296"}}) {
+    auto fields = to_fields(unusual());
+    for (auto& field : fields) {
+      if (field.first == name) field.second = value;
+    }
+    EXPECT_FALSE(from_fields(fields)) << name << "=" << value;
+  }
+}
+
+}  // namespace
+}  // namespace wsgix::config

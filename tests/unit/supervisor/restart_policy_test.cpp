@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wsgix/supervisor/restart_policy.hpp"
+
+#include <gtest/gtest.h>
+
+namespace wsgix::supervisor {
+namespace {
+
+TEST(RestartPolicy, WaitsLongerAfterEachFailureUpToHalfAMinute) {
+  RestartPolicy policy;
+  for (const int expected : {0, 250, 500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000}) {
+    EXPECT_EQ(policy.delay_after_end(false, seconds(60)), milliseconds(expected));
+  }
+}
+
+TEST(RestartPolicy, CountsAWorkerThatWasReadyButShort) {
+  RestartPolicy policy;
+  policy.delay_after_end(true, seconds(1));
+
+  EXPECT_EQ(policy.delay_after_end(true, RestartPolicy::kLongEnough - milliseconds(1)),
+            milliseconds(250));
+}
+
+TEST(RestartPolicy, ForgivesOnceAWorkerLivedLongEnough) {
+  RestartPolicy policy;
+  for (int i = 0; i < 5; ++i) policy.delay_after_end(false, seconds(0));
+
+  EXPECT_EQ(policy.delay_after_end(true, RestartPolicy::kLongEnough), milliseconds(0));
+  EXPECT_EQ(policy.failures_in_a_row(), 0);
+  EXPECT_EQ(policy.delay_after_end(false, seconds(0)), milliseconds(0));
+}
+
+}  // namespace
+}  // namespace wsgix::supervisor
