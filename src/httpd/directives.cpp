@@ -49,7 +49,7 @@ const char* keep(const Line& line, std::string_view text) {
 
 template <const char* DirConfig::*Member>
 Result<void> set_text(Line& line, std::string_view value) {
-  if (value.empty()) return refused(line, std::string(line.cmd.cmd->name) + " needs a name");
+  if (value.empty()) return refused(line, "needs a name");
   line.directory.*Member = keep(line, value);
   return {};
 }
@@ -117,7 +117,10 @@ command_rec legacy(const char* name) {
 }  // namespace
 
 Failed refused(const Line& line, const std::string& why) {
-  return failed(ErrorCode::BadDirective, why + " (" + place_of(line.cmd) + ")");
+  const std::string directive = line.cmd.cmd->name;
+  return failed(ErrorCode::BadDirective,
+                (why.starts_with(directive) ? why : directive + ": " + why) + " (" +
+                    place_of(line.cmd) + ")");
 }
 
 Result<void> add_daemon_process(Line& line, std::string_view rest) {

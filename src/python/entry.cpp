@@ -86,8 +86,8 @@ int load_script(const wsgix_script* script, wsgix_failure* why) noexcept {
           return;
         }
         const GilGuard gil((*record)->state);
-        const Application application = load_application(
-            (*record)->interpreter, *script, LogTarget(the_process->start()));
+        const Application application =
+            load_application((*record)->interpreter, *script, LogTarget(the_process->start()));
         result = application.failure ? fill(why, *application.failure) : 0;
       },
       [&](const Error& bug) {
@@ -125,8 +125,13 @@ void stop(int finalize) noexcept {
 }
 
 constexpr wsgix_runtime kRuntime = {
-    WSGIX_RUNTIME_ABI_MAJOR, WSGIX_RUNTIME_ABI_MINOR, start, python_version, load_script,
-    handle_request,          stop,
+    WSGIX_RUNTIME_ABI_MAJOR,
+    WSGIX_RUNTIME_ABI_MINOR,
+    start,
+    python_version,
+    load_script,
+    handle_request,
+    stop,
 };
 
 }  // namespace

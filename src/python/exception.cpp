@@ -44,11 +44,11 @@ Place Exception::innermost_in(std::string_view file) const {
 
 void Exception::log_traceback(const LogTarget& log) const {
   const Ref module = Ref::steal(PyImport_ImportModule("traceback"));
-  const Ref lines = Ref::steal(
-      module ? PyObject_CallMethod(module.get(), "format_exception", "OOO", type_.get(),
-                                   value_ ? value_.get() : Py_None,
-                                   traceback_ ? traceback_.get() : Py_None)
-             : nullptr);
+  const Ref lines =
+      Ref::steal(module ? PyObject_CallMethod(module.get(), "format_exception", "OOO", type_.get(),
+                                              value_ ? value_.get() : Py_None,
+                                              traceback_ ? traceback_.get() : Py_None)
+                        : nullptr);
   const Ref empty = Ref::steal(lines ? PyUnicode_FromString("") : nullptr);
   const Ref joined = Ref::steal(empty ? PyUnicode_Join(empty.get(), lines.get()) : nullptr);
   if (!joined) {

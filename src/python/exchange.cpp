@@ -22,20 +22,6 @@ wsgix_outcome outcome(wsgix_outcome_kind kind, int status, std::uint32_t code) {
 
 std::uint32_t number(ErrorCode code) { return static_cast<std::uint32_t>(code); }
 
-/// What sys.getrefcount() says about an object that only one Ref holds. Versions differ in how
-/// many references the call itself adds, so it is measured.
-long references_of(PyObject* counter, PyObject* object) {
-  const Ref count = Ref::steal(PyObject_CallFunctionObjArgs(counter, object, nullptr));
-  const long references = count ? PyLong_AsLong(count.get()) : -1;
-  PyErr_Clear();
-  return references;
-}
-
-long references_of_fresh_object(PyObject* counter) {
-  const Ref fresh = Ref::steal(PyList_New(0));
-  return fresh ? references_of(counter, fresh.get()) : 0;
-}
-
 }  // namespace
 
 Exchange::Exchange(ThreadRecord& record, const wsgix_request& request)
@@ -86,11 +72,9 @@ bool Exchange::borrow_errors_stream() {
 
 void Exchange::give_back_errors_stream() {
   end_errors(errors_.raw.get());
-  PyObject* counter = interpreter_.count_references();
-  const long unshared = references_of_fresh_object(counter);
   // The wrapper holds one reference to the raw stream.
-  if (errors_.wrapper && references_of(counter, errors_.wrapper.get()) == unshared &&
-      references_of(counter, errors_.raw.get()) == unshared + 1 && !is_closed(errors_.raw.get()))
+  if (errors_.wrapper && interpreter_.further_references(errors_.wrapper.get()) == 0 &&
+      interpreter_.further_references(errors_.raw.get()) == 1 && !is_closed(errors_.raw.get()))
     record_.errors = std::move(errors_);
   errors_ = {};
 }
@@ -99,15 +83,14 @@ wsgix_outcome Exchange::run_application(PyObject* application) {
   if (!make_objects()) return outcome_of_raised();
   Ref environ = make_environ(record_, request_, {input_.get(), errors_.wrapper.get()});
   if (!environ) return outcome_of_raised();
-  const Ref result = Ref::steal(
-      PyObject_CallFunctionObjArgs(application, environ.get(), adapter_.get(), nullptr));
+  const Ref result =
+      Ref::steal(PyObject_CallFunctionObjArgs(application, environ.get(), adapter_.get(), nullptr));
   environ.reset();
   if (!result) return outcome_of_raised();
 
   const Sent sent = deliver(result.get());
   // The exception is looked at first: close() must not run with one pending.
-  const wsgix_outcome ended =
-      sent == Sent::Raised ? outcome_of_raised() : outcome_of_finished();
+  const wsgix_outcome ended = sent == Sent::Raised ? outcome_of_raised() : outcome_of_finished();
   close(result.get());
   return ended;
 }
@@ -176,9 +159,10 @@ void Exchange::close(PyObject* result) {
 ErrorCode Exchange::report(const Exception& cause) const {
   const bool is_exit = cause.is(PyExc_SystemExit);
   const ErrorCode code = is_exit ? ErrorCode::ApplicationExited : ErrorCode::ApplicationRaised;
-  log_.error({code, fmt::format("script {} raised {} in the {}{}", view(request_.script.path),
-                                cause.summary(), interpreter_.description(),
-                                response_.head_was_sent() ? ", after the response had begun" : "")});
+  log_.error(
+      {code, fmt::format("script {} raised {} in the {}{}", view(request_.script.path),
+                         cause.summary(), interpreter_.description(),
+                         response_.head_was_sent() ? ", after the response had begun" : "")});
   cause.log_traceback(log_);
   return code;
 }

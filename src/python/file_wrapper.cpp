@@ -12,8 +12,7 @@ namespace {
 constexpr Py_ssize_t kDefaultBlockBytes = 8192;
 
 struct FileWrapperObject {
-  PyObject_HEAD
-  PyObject* filelike;  // owned; null once closed
+  PyObject_HEAD PyObject* filelike;  // owned; null once closed
   Py_ssize_t blksize;
 };
 

@@ -13,8 +13,7 @@ namespace wsgix::python {
 namespace {
 
 struct InputObject {
-  PyObject_HEAD
-  RequestBody* body;  // null once the request is over
+  PyObject_HEAD RequestBody* body;  // null once the request is over
 };
 
 constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max();
@@ -70,8 +69,7 @@ Ref bytes_or_failure(RequestBody& body, const std::string& bytes, std::size_t wa
     PyErr_SetString(PyExc_OSError, body.take_failure_text().c_str());
     return {};
   }
-  return Ref::steal(
-      PyBytes_FromStringAndSize(bytes.data(), static_cast<Py_ssize_t>(bytes.size())));
+  return Ref::steal(PyBytes_FromStringAndSize(bytes.data(), static_cast<Py_ssize_t>(bytes.size())));
 }
 
 Ref read(PyObject* self, PyObject* args) {

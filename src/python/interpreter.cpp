@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <utility>
 
+#include "call.hpp"
 #include "exception.hpp"
 #include "file_wrapper.hpp"
 #include "input.hpp"
@@ -29,6 +30,18 @@ bool set_argv() {
 
 bool replace_stream(const char* name, const Ref& stream) {
   return stream && PySys_SetObject(name, stream.get()) == 0;
+}
+
+Ref do_nothing(PyObject*) { return Ref::borrow(Py_None); }
+PyMethodDef kDoNothing = {"_shutdown", method_noargs<do_nothing>, METH_NOARGS, nullptr};
+
+/// CPython's own end of an interpreter joins the threads again, and 3.12 is not prepared for a
+/// second time in a sub-interpreter.
+void forget_threading_shutdown() {
+  const Ref threading = Ref::steal(PyImport_ImportModule("threading"));
+  const Ref nothing = Ref::steal(PyCFunction_New(&kDoNothing, nullptr));
+  if (threading && nothing) PyObject_SetAttrString(threading.get(), "_shutdown", nothing.get());
+  PyErr_Clear();
 }
 
 void call_and_log_failure(const char* module_name, const char* function, const LogTarget& log) {
@@ -60,9 +73,25 @@ bool Interpreter::make_types() {
             make_restricted_type()};
   request_timeout_ =
       Ref::steal(PyErr_NewException("mod_wsgi.RequestTimeout", PyExc_BaseException, nullptr));
+  return types_.input && types_.log && types_.adapter && types_.file_wrapper && types_.restricted &&
+         request_timeout_ && learn_to_count_references();
+}
+
+bool Interpreter::learn_to_count_references() {
   count_references_ = Ref::borrow(PySys_GetObject("getrefcount"));
-  return types_.input && types_.log && types_.adapter && types_.file_wrapper &&
-         types_.restricted && request_timeout_ && count_references_;
+  const Ref unshared = Ref::steal(PyList_New(0));
+  if (!count_references_ || !unshared) return false;
+  // Versions differ in how many references the question itself adds.
+  references_of_unshared_ = further_references(unshared.get());
+  return true;
+}
+
+long Interpreter::further_references(PyObject* object) const {
+  const Ref count =
+      Ref::steal(PyObject_CallFunctionObjArgs(count_references_.get(), object, nullptr));
+  const long references = count ? PyLong_AsLong(count.get()) : -1;
+  PyErr_Clear();
+  return references - references_of_unshared_;
 }
 
 bool Interpreter::replace_streams() {
@@ -116,17 +145,29 @@ bool Interpreter::make_environ_template() {
 }
 
 void Interpreter::run_exit_functions() {
+  // In another thread than the one that threading takes for its main thread, _shutdown() waits
+  // for the end of that one's state.
+  if (kept_state_ && keeping_thread_ != std::this_thread::get_id()) end_kept_state();
   call_and_log_failure("threading", "_shutdown", log());
+  forget_threading_shutdown();
   call_and_log_failure("atexit", "_run_exitfuncs", log());
   for (const char* name : {"stdout", "stderr"}) {
     PyObject* stream = PySys_GetObject(name);
-    const Ref flushed = Ref::steal(stream ? PyObject_CallMethod(stream, "flush", nullptr) : nullptr);
+    const Ref flushed =
+        Ref::steal(stream ? PyObject_CallMethod(stream, "flush", nullptr) : nullptr);
     PyErr_Clear();
   }
   // Python's own end flushes sys.stdout, and would report that a restricted one refuses it.
   PyObject* output = PySys_GetObject("stdout");
   if (output && Py_TYPE(output) == reinterpret_cast<PyTypeObject*>(types_.restricted.get()))
     PySys_SetObject("stdout", Py_None);
+}
+
+void Interpreter::end_kept_state() {
+  PyThreadState* state = std::exchange(kept_state_, nullptr);
+  if (!state) return;
+  PyThreadState_Clear(state);
+  PyThreadState_Delete(state);
 }
 
 void Interpreter::forget_python() {
@@ -138,8 +179,7 @@ void Interpreter::forget_python() {
 
 std::string Interpreter::description() const {
   const std::string_view group = or_empty(process_.process_group);
-  return fmt::format("{}{}",
-                     name_.empty() ? "main interpreter" : "sub interpreter '" + name_ + "'",
+  return fmt::format("{}{}", name_.empty() ? "main interpreter" : "sub interpreter '" + name_ + "'",
                      group.empty() ? std::string(" in embedded mode")
                                    : fmt::format(" of daemon process '{}'", group));
 }

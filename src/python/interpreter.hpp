@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "log_target.hpp"
@@ -52,15 +53,19 @@ class Interpreter {
   /// A sub-interpreter's first thread state stays with it instead of the thread that made it: up
   /// to 3.11 an interpreter without any state cannot get a new one, and the threading module
   /// takes the end of that state for the end of its main thread.
-  void keep(PyThreadState& first) noexcept { kept_state_ = &first; }
-  PyThreadState* kept_state() const noexcept { return kept_state_; }
+  void keep(PyThreadState& first) noexcept {
+    kept_state_ = &first;
+    keeping_thread_ = std::this_thread::get_id();
+  }
+  /// Needs the GIL, held with another state of this interpreter.
+  void end_kept_state();
 
   const Types& types() const noexcept { return types_; }
   PyObject* request_timeout() const noexcept { return request_timeout_.get(); }
   /// The entries that every environ of this interpreter starts with.
   PyObject* environ_template() const noexcept { return environ_template_.get(); }
-  /// sys.getrefcount
-  PyObject* count_references() const noexcept { return count_references_.get(); }
+  /// How many references there are to the object beside the one that the caller owns.
+  long further_references(PyObject* object) const;
 
   /// The record of that script; made at its first use, kept for good. Needs no GIL.
   Script& script(std::string_view path);
@@ -72,6 +77,7 @@ class Interpreter {
 
  private:
   bool make_types();
+  bool learn_to_count_references();
   bool replace_streams();
   bool make_mod_wsgi_module();
   bool make_apache_module();
@@ -81,10 +87,12 @@ class Interpreter {
   const wsgix_start& process_;
   PyInterpreterState* state_ = nullptr;
   PyThreadState* kept_state_ = nullptr;
+  std::thread::id keeping_thread_;
   Types types_;
   Ref request_timeout_;
   Ref environ_template_;
-  Ref count_references_;
+  Ref count_references_;             // sys.getrefcount()
+  long references_of_unshared_ = 0;  // what it says about an object with one owner
 
   std::mutex mutex_;  // guards what follows; nobody waits for a GIL while holding it
   std::map<std::string, std::unique_ptr<Script>, std::less<>> scripts_;

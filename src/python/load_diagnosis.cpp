@@ -37,10 +37,10 @@ Error diagnose_syntax(const Exception& cause, const std::string& script) {
   const std::string message = text_attribute(cause.value(), "msg");
   const long line = integer_attribute(cause.value(), "lineno", 0);
 
-  std::string what = file.empty() || file == script
-                         ? at_line(script, line)
-                         : fmt::format("{} imports {}", place_in_script(cause, script),
-                                       at_line(file, line));
+  std::string what =
+      file.empty() || file == script
+          ? at_line(script, line)
+          : fmt::format("{} imports {}", place_in_script(cause, script), at_line(file, line));
   what += ": " + (message.empty() ? cause.summary() : message);
   const std::string_view source_line = trimmed(text);
   if (!source_line.empty()) what += fmt::format(": {}", source_line);
@@ -93,9 +93,10 @@ std::optional<Error> diagnose_python2_name(const Exception& cause, const std::st
   const std::string name = undefined_name(cause);
   const std::string advice = advice_for_python2_name(name);
   if (advice.empty()) return {};
-  return Error{ErrorCode::ScriptUsesPython2,
-               fmt::format("{}: {}() exists in Python 2 only", place_in_script(cause, script), name),
-               0, advice};
+  return Error{
+      ErrorCode::ScriptUsesPython2,
+      fmt::format("{}: {}() exists in Python 2 only", place_in_script(cause, script), name), 0,
+      advice};
 }
 
 /// Objects that a script may have meant as its application: no classes, nothing private.
@@ -117,8 +118,7 @@ std::vector<std::string> callables_in(PyObject* module) {
 
 }  // namespace
 
-Error diagnose_load(const Exception& cause, const std::string& script,
-                    const wsgix_start& process) {
+Error diagnose_load(const Exception& cause, const std::string& script, const wsgix_start& process) {
   if (cause.is(PyExc_SyntaxError)) return diagnose_syntax(cause, script);
 
   const std::string place = place_in_script(cause, script);
@@ -144,10 +144,9 @@ Error lacks_callable(PyObject* module, const std::string& wanted, const std::str
   constexpr std::size_t kMostNames = 8;
   const std::vector<std::string> names = callables_in(module);
   const Ref value = attribute_or_null(module, wanted.c_str());
-  std::string what =
-      value ? fmt::format("script {}: '{}' is of type {}, which cannot be called", script, wanted,
-                          type_name(value.get()))
-            : fmt::format("script {} has no callable '{}'", script, wanted);
+  std::string what = value ? fmt::format("script {}: '{}' is of type {}, which cannot be called",
+                                         script, wanted, type_name(value.get()))
+                           : fmt::format("script {} has no callable '{}'", script, wanted);
   if (names.empty()) return {ErrorCode::ScriptLacksCallable, what + "; it has none at all"};
 
   std::string list;

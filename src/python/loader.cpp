@@ -30,13 +30,19 @@ class Attempt {
   Script& script_;
 };
 
-/// A global of a module, or of what the script put in its place; null: not there.
+/// A global of a module, or an attribute of what the script put in its place; null: not there.
 Ref value_in(PyObject* module, const char* name) {
-  if (PyModule_Check(module)) {
-    if (PyObject* value = PyDict_GetItemString(PyModule_GetDict(module), name))
-      return Ref::borrow(value);
-  }
+  // Not through getattr(): what is missing in a module would cost an exception on every request.
+  if (PyModule_Check(module))
+    return Ref::borrow(PyDict_GetItemString(PyModule_GetDict(module), name));
   return attribute_or_null(module, name);
+}
+
+/// A module may offer its callable through __getattr__() as well.
+Ref callable_in(PyObject* module, const std::string& name) {
+  Ref value = value_in(module, name.c_str());
+  if (!value) value = attribute_or_null(module, name.c_str());
+  return value && PyCallable_Check(value.get()) ? std::move(value) : Ref();
 }
 
 /// _md5 is part of every Python; hashlib may refuse MD5 on hardened systems.
@@ -50,8 +56,8 @@ std::string md5_hex(std::string_view text) {
       Ref::steal(PyBytes_FromStringAndSize(text.data(), static_cast<Py_ssize_t>(text.size())));
   const Ref digest = Ref::steal(
       module && bytes ? PyObject_CallMethod(module.get(), "md5", "O", bytes.get()) : nullptr);
-  const Ref hex = Ref::steal(digest ? PyObject_CallMethod(digest.get(), "hexdigest", nullptr)
-                                    : nullptr);
+  const Ref hex =
+      Ref::steal(digest ? PyObject_CallMethod(digest.get(), "hexdigest", nullptr) : nullptr);
   PyErr_Clear();
   return hex ? to_utf8(hex.get()) : std::string();
 }
@@ -154,10 +160,10 @@ std::optional<Error> load(Interpreter& interpreter, const Script& script,
     forget_module(script.module_name);
     const auto line = std::count(source->bytes.begin(),
                                  source->bytes.begin() + static_cast<std::ptrdiff_t>(nul), '\n');
-    return log_and_pass({ErrorCode::ScriptHasNul,
-                         fmt::format("script {}, line {}: there is a NUL byte", script.path(),
-                                     line + 1)},
-                        log);
+    return log_and_pass(
+        {ErrorCode::ScriptHasNul,
+         fmt::format("script {}, line {}: there is a NUL byte", script.path(), line + 1)},
+        log);
   }
   const LoadingScript here;
   const Ref module = execute(*source, script);
@@ -167,8 +173,7 @@ std::optional<Error> load(Interpreter& interpreter, const Script& script,
     return error;
   }
   const std::string name(view(wanted.callable_name));
-  const Ref callable = value_in(module.get(), name.c_str());
-  if (callable && PyCallable_Check(callable.get())) return {};
+  if (callable_in(module.get(), name)) return {};
   // Not kept, so that the next request executes the repaired script.
   forget_module(script.module_name);
   return log_and_pass(lacks_callable(module.get(), name, script.path()), log);
@@ -184,8 +189,8 @@ std::optional<Application> try_loaded(Interpreter& interpreter, const Script& sc
     return Application{{}, true, {}};
   }
   const std::string name(view(wanted.callable_name));
-  Ref callable = value_in(module.get(), name.c_str());
-  if (callable && PyCallable_Check(callable.get())) return Application{std::move(callable), false, {}};
+  if (Ref callable = callable_in(module.get(), name))
+    return Application{std::move(callable), false, {}};
   return Application{
       {}, false, log_and_pass(lacks_callable(module.get(), name, script.path()), log)};
 }

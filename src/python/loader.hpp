@@ -11,9 +11,9 @@
 namespace wsgix::python {
 
 struct Application {
-  Ref callable;                 ///< null unless the script is ready
-  bool is_stale = false;        ///< the file changed; nothing was executed
-  std::optional<Error> failure; ///< logged already
+  Ref callable;                  ///< null unless the script is ready
+  bool is_stale = false;         ///< the file changed; nothing was executed
+  std::optional<Error> failure;  ///< logged already
 };
 
 /// Loads the script when that is due. Needs the GIL, gives it up while another thread loads.

@@ -14,8 +14,7 @@ namespace {
 enum class Kind : unsigned char { Stdout, Stderr, Errors };
 
 struct LogObject {
-  PyObject_HEAD
-  Kind kind;
+  PyObject_HEAD Kind kind;
   bool closed;
   const wsgix_start* process;    // of stdout and stderr
   const wsgix_request* request;  // of wsgi.errors, while its request runs
@@ -215,9 +214,9 @@ Ref wrap_stream(PyObject* raw) {
   const Ref io = Ref::steal(PyImport_ImportModule("io"));
   const Ref wrapper = Ref::steal(io ? PyObject_GetAttrString(io.get(), "TextIOWrapper") : nullptr);
   const Ref args = Ref::steal(Py_BuildValue("(O)", raw));
-  const Ref options = Ref::steal(Py_BuildValue("{s:s,s:s,s:s,s:O,s:O}", "encoding", "utf-8",
-                                               "errors", "replace", "newline", "\n",
-                                               "line_buffering", Py_True, "write_through", Py_True));
+  const Ref options = Ref::steal(
+      Py_BuildValue("{s:s,s:s,s:s,s:O,s:O}", "encoding", "utf-8", "errors", "replace", "newline",
+                    "\n", "line_buffering", Py_True, "write_through", Py_True));
   if (!wrapper || !args || !options) return {};
   return Ref::steal(PyObject_Call(wrapper.get(), args.get(), options.get()));
 }

@@ -32,8 +32,7 @@ Ref folders_of_package(const char* name) {
   const Ref finder = machinery ? attribute_or_null(machinery.get(), "PathFinder") : Ref();
   const Ref spec =
       Ref::steal(finder ? PyObject_CallMethod(finder.get(), "find_spec", "s", name) : nullptr);
-  const Ref locations =
-      spec ? attribute_or_null(spec.get(), "submodule_search_locations") : Ref();
+  const Ref locations = spec ? attribute_or_null(spec.get(), "submodule_search_locations") : Ref();
   const bool is_package = locations && locations.get() != Py_None;
   Ref folders = Ref::steal(is_package ? PySequence_List(locations.get()) : nullptr);
   PyErr_Clear();

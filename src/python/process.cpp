@@ -49,8 +49,8 @@ ThreadRecord& remember(Process& process, Interpreter& interpreter, PyThreadState
 /// Threads that Python code started and that are still there.
 bool has_running_threads() {
   const Ref module = Ref::steal(PyImport_ImportModule("_thread"));
-  const Ref count = Ref::steal(module ? PyObject_CallMethod(module.get(), "_count", nullptr)
-                                      : nullptr);
+  const Ref count =
+      Ref::steal(module ? PyObject_CallMethod(module.get(), "_count", nullptr) : nullptr);
   const bool none = count && PyLong_AsLong(count.get()) == 0;
   PyErr_Clear();
   return !none;
@@ -176,16 +176,13 @@ bool Process::end_sub_interpreter(Interpreter& interpreter) {
     PyEval_SaveThread();
     return false;
   }
-  const auto end_state = [&](PyThreadState* state) {
-    if (state == &here) return;
-    PyThreadState_Clear(state);
-    PyThreadState_Delete(state);
-  };
   for (ThreadRecord* record : interpreter.records()) {
     record->forget_python();
-    end_state(&record->state);
+    if (&record->state == &here) continue;
+    PyThreadState_Clear(&record->state);
+    PyThreadState_Delete(&record->state);
   }
-  end_state(interpreter.kept_state());
+  interpreter.end_kept_state();
   interpreter.forget_python();
   Py_EndInterpreter(&here);
   PyThreadState_Swap(&this_thread.find("")->state);

@@ -12,23 +12,40 @@ struct Pair {
 };
 
 constexpr Pair kNames[] = {
-    {"unicode", "str"},      {"unichr", "chr"},       {"xrange", "range"},
-    {"raw_input", "input"},  {"basestring", "str"},   {"long", "int"},
-    {"reduce", "functools.reduce"}, {"file", "open"}, {"cmp", "a key function"},
-    {"reload", "importlib.reload"}, {"apply", "a plain call"},
+    {"unicode", "str"},
+    {"unichr", "chr"},
+    {"xrange", "range"},
+    {"raw_input", "input"},
+    {"basestring", "str"},
+    {"long", "int"},
+    {"reduce", "functools.reduce"},
+    {"file", "open"},
+    {"cmp", "a key function"},
+    {"reload", "importlib.reload"},
+    {"apply", "a plain call"},
 };
 
 constexpr Pair kModules[] = {
-    {"urllib2", "urllib.request"},  {"urlparse", "urllib.parse"},
-    {"httplib", "http.client"},     {"ConfigParser", "configparser"},
-    {"Queue", "queue"},             {"StringIO", "io"},
-    {"cStringIO", "io"},            {"cPickle", "pickle"},
-    {"Cookie", "http.cookies"},     {"cookielib", "http.cookiejar"},
-    {"HTMLParser", "html.parser"},  {"SocketServer", "socketserver"},
-    {"BaseHTTPServer", "http.server"}, {"SimpleHTTPServer", "http.server"},
-    {"__builtin__", "builtins"},    {"commands", "subprocess"},
-    {"thread", "threading"},        {"md5", "hashlib"},
-    {"sha", "hashlib"},             {"sets", "the built-in set"},
+    {"urllib2", "urllib.request"},
+    {"urlparse", "urllib.parse"},
+    {"httplib", "http.client"},
+    {"ConfigParser", "configparser"},
+    {"Queue", "queue"},
+    {"StringIO", "io"},
+    {"cStringIO", "io"},
+    {"cPickle", "pickle"},
+    {"Cookie", "http.cookies"},
+    {"cookielib", "http.cookiejar"},
+    {"HTMLParser", "html.parser"},
+    {"SocketServer", "socketserver"},
+    {"BaseHTTPServer", "http.server"},
+    {"SimpleHTTPServer", "http.server"},
+    {"__builtin__", "builtins"},
+    {"commands", "subprocess"},
+    {"thread", "threading"},
+    {"md5", "hashlib"},
+    {"sha", "hashlib"},
+    {"sets", "the built-in set"},
 };
 
 template <std::size_t Size>
@@ -68,7 +85,8 @@ std::string advice_for_python2_syntax(std::string_view source_line, std::string_
   if (source_line.starts_with("raise ") && contains(source_line, ", ") &&
       !contains(source_line, "("))
     return "write 'raise Class(text)', and port the rest of the code to Python 3";
-  if (contains(source_line, "<>")) return "write != for <>, and port the rest of the code to Python 3";
+  if (contains(source_line, "<>"))
+    return "write != for <>, and port the rest of the code to Python 3";
   if (contains(message, "leading zeros in decimal") || contains(message, "invalid token"))
     return "write octal numbers as 0o755, and port the rest of the code to Python 3";
   return {};

@@ -42,7 +42,8 @@ std::string RequestBody::read(std::size_t size) {
 
 std::string RequestBody::read_some(std::size_t size) {
   std::string bytes;
-  if (take_pending(bytes, size) == 0 && size > 0) receive(bytes, std::min(size, kLargestPieceBytes));
+  if (take_pending(bytes, size) == 0 && size > 0)
+    receive(bytes, std::min(size, kLargestPieceBytes));
   return bytes;
 }
 

@@ -45,10 +45,10 @@ class RequestBody {
 
   const wsgix_request& request_;
   Turn turn_;
-  std::string pending_;     // received, not yet handed out: from pending_at_ on
+  std::string pending_;  // received, not yet handed out: from pending_at_ on
   std::size_t pending_at_ = 0;
   bool at_end_ = false;
-  int failure_ = 0;         // a WSGIX_IO_* value
+  int failure_ = 0;  // a WSGIX_IO_* value
   bool failure_was_raised_ = false;
 };
 

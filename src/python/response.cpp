@@ -107,8 +107,7 @@ bool Response::read_declared_length() {
     if (!length || declared_.value_or(*length) != *length) {
       const char* problem = length ? "Content-Length headers contradict each other"
                                    : "Content-Length is not a non-negative integer";
-      PyErr_Format(PyExc_ValueError, "%s: %s", problem,
-                   wsgi::bytes_repr(head_->value(i)).c_str());
+      PyErr_Format(PyExc_ValueError, "%s: %s", problem, wsgi::bytes_repr(head_->value(i)).c_str());
       declared_.reset();
       return false;
     }

@@ -7,8 +7,7 @@ namespace wsgix::python {
 namespace {
 
 struct RestrictedObject {
-  PyObject_HEAD
-  const char* name;
+  PyObject_HEAD const char* name;
 };
 
 Ref refuse(PyObject* self, PyObject*) {

@@ -43,10 +43,10 @@ Result<ScriptSource> read_script(const std::string& path) {
   struct stat status = {};
   if (::fstat(file.get(), &status) != 0) return unreadable(path, errno);
   if (!S_ISREG(status.st_mode) || static_cast<std::uint64_t>(status.st_size) > kMostBytes) {
-    return failed(ErrorCode::ScriptUnreadable,
-                  fmt::format("script {} is not a regular file of at most {} MiB", path,
-                              kMostBytes >> 20),
-                  0, "name a Python source file in the configuration");
+    return failed(
+        ErrorCode::ScriptUnreadable,
+        fmt::format("script {} is not a regular file of at most {} MiB", path, kMostBytes >> 20), 0,
+        "name a Python source file in the configuration");
   }
 
   ScriptSource source;

@@ -15,8 +15,8 @@ namespace {
 
 bool add_site_directory(PyObject* site, std::string_view directory) {
   const Ref path = filesystem_text(directory);
-  const Ref done = Ref::steal(
-      path ? PyObject_CallMethod(site, "addsitedir", "O", path.get()) : nullptr);
+  const Ref done =
+      Ref::steal(path ? PyObject_CallMethod(site, "addsitedir", "O", path.get()) : nullptr);
   return static_cast<bool>(done);
 }
 
@@ -47,8 +47,7 @@ bool extend_search_path(const wsgix_start& start) {
     for (std::size_t i = 0; i < start.python_path_count; ++i)
       if (!add_site_directory(site.get(), view(start.python_path[i]))) return false;
     const Ref added = entries_not_in(path, before.get());
-    const Ref ordered =
-        Ref::steal(added ? PySequence_Concat(added.get(), before.get()) : nullptr);
+    const Ref ordered = Ref::steal(added ? PySequence_Concat(added.get(), before.get()) : nullptr);
     if (!ordered || PyList_SetSlice(path, 0, PyList_Size(path), ordered.get()) != 0) return false;
   }
   if (!start.home) return true;

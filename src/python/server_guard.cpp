@@ -41,8 +41,7 @@ bool install_server_guard() {
   PyObject* install = done ? PyDict_GetItemString(names.get(), "install") : nullptr;
   const Ref question = Ref::steal(PyCFunction_New(&kIsLoading, nullptr));
   if (!install || !question) return false;
-  const Ref installed =
-      Ref::steal(PyObject_CallFunctionObjArgs(install, question.get(), nullptr));
+  const Ref installed = Ref::steal(PyObject_CallFunctionObjArgs(install, question.get(), nullptr));
   return static_cast<bool>(installed);
 }
 

@@ -12,8 +12,7 @@ namespace wsgix::python {
 namespace {
 
 struct AdapterObject {
-  PyObject_HEAD
-  Response* response;  // null once the request is over
+  PyObject_HEAD Response* response;  // null once the request is over
 };
 
 /// Null with RuntimeError pending when the request is over.
@@ -116,8 +115,8 @@ Ref write(PyObject* self, PyObject* data) {
     PyErr_SetString(PyExc_RuntimeError, "write() was called while another thread writes");
     return {};
   }
-  Sent sent = response->send_body(
-      {PyBytes_AsString(data), static_cast<std::size_t>(PyBytes_Size(data))});
+  Sent sent =
+      response->send_body({PyBytes_AsString(data), static_cast<std::size_t>(PyBytes_Size(data))});
   if (sent == Sent::Done) sent = response->flush();
   if (sent == Sent::Done) return Ref::borrow(Py_None);
   if (sent == Sent::Lost)

@@ -63,7 +63,8 @@ std::string contents_of(const std::string& path) {
   std::string text;
   if (FILE* file = std::fopen(path.c_str(), "re")) {
     char piece[4096];
-    while (const std::size_t got = std::fread(piece, 1, sizeof piece, file)) text.append(piece, got);
+    while (const std::size_t got = std::fread(piece, 1, sizeof piece, file))
+      text.append(piece, got);
     std::fclose(file);
   }
   return text;
@@ -109,8 +110,9 @@ const wchar_t* decoded_for_good(const std::string& path) {
 
 Result<void> initialize_python(const wsgix_start& start) {
   if (Py_IsInitialized()) {
-    return failed(ErrorCode::PythonDidNotStart, "another module already runs Python in this process",
-                  0, "remove the other module (mod_python, another mod_wsgi) from httpd");
+    return failed(ErrorCode::PythonDidNotStart,
+                  "another module already runs Python in this process", 0,
+                  "remove the other module (mod_python, another mod_wsgi) from httpd");
   }
   const char* inherited = std::getenv("PYTHONHOME");
   const std::string home(start.python_home ? start.python_home

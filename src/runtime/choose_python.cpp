@@ -101,7 +101,8 @@ std::vector<std::string> versions_below(const fs::path& prefix) {
       constexpr std::string_view kStem = "python3.";
       if (!name.starts_with(kStem)) continue;
       const std::string version = "3." + name.substr(kStem.size());
-      const bool is_number = name.find_first_not_of("0123456789", kStem.size()) == std::string::npos;
+      const bool is_number =
+          name.find_first_not_of("0123456789", kStem.size()) == std::string::npos;
       if (is_number && is_folder(at->path() / "encodings")) versions.push_back(version);
     }
   }

@@ -79,8 +79,8 @@ Result<const wsgix_runtime*> open(const PythonChoice& python,
   const std::lock_guard lock(mutex);
   if (!opened_library.empty() && opened_library != python.libpython) {
     return failed(ErrorCode::RuntimeLibraryRefused,
-                  fmt::format("{} cannot be opened: this process already runs {}",
-                              python.libpython, opened_library));
+                  fmt::format("{} cannot be opened: this process already runs {}", python.libpython,
+                              opened_library));
   }
   if (auto opened = open_libpython(python); !opened) return failed(opened);
   opened_library = python.libpython;

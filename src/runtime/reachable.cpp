@@ -52,8 +52,7 @@ Failed refused(const Account& account, const std::string& wanted, const std::str
                             name_of(status.st_uid)));
 }
 
-Result<void> check_way(const std::string& path, const Account& account,
-                       const std::string& wanted) {
+Result<void> check_way(const std::string& path, const Account& account, const std::string& wanted) {
   for (std::size_t slash = 0; slash != std::string::npos; slash = path.find('/', slash + 1)) {
     const std::string directory = slash == 0 ? "/" : path.substr(0, slash);
     struct stat status = {};
@@ -65,8 +64,7 @@ Result<void> check_way(const std::string& path, const Account& account,
     if (!may(account, status, 1)) return refused(account, wanted, directory, status, "search");
   }
   struct stat status = {};
-  if (::stat(path.c_str(), &status) != 0)
-    return failed(ErrorCode::PythonHomeUnusable, path, errno);
+  if (::stat(path.c_str(), &status) != 0) return failed(ErrorCode::PythonHomeUnusable, path, errno);
   const unsigned bits = S_ISDIR(status.st_mode) ? 5 : 4;
   if (!may(account, status, bits)) return refused(account, wanted, path, status, "read");
   return {};

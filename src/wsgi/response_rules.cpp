@@ -90,8 +90,9 @@ std::optional<std::uint64_t> parse_content_length(std::string_view value) {
 
 bool is_hop_by_hop(std::string_view name) {
   constexpr std::array<std::string_view, 9> kHopByHop = {
-      "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te",
-      "trailer",    "trailers",   "transfer-encoding",  "upgrade"};
+      "connection", "keep-alive", "proxy-authenticate", "proxy-authorization",
+      "te",         "trailer",    "trailers",           "transfer-encoding",
+      "upgrade"};
   return std::any_of(kHopByHop.begin(), kHopByHop.end(), [&](std::string_view candidate) {
     return equals_ignoring_case(candidate, name);
   });
@@ -102,8 +103,8 @@ bool has_no_body(int status, std::string_view request_method) {
 }
 
 std::string bytes_repr(std::string_view bytes) {
-  const bool double_quotes = bytes.find('\'') != std::string_view::npos &&
-                             bytes.find('"') == std::string_view::npos;
+  const bool double_quotes =
+      bytes.find('\'') != std::string_view::npos && bytes.find('"') == std::string_view::npos;
   const char quote = double_quotes ? '"' : '\'';
   std::string text = "b";
   text += quote;

@@ -84,8 +84,7 @@ TEST_F(Environ, ModulesSayWhereTheyRun) {
   EXPECT_EQ(value_of("__import__('mod_wsgi').maximum_processes"), "2");
   EXPECT_EQ(value_of("__import__('mod_wsgi').threads_per_process"), "5");
   EXPECT_EQ(value_of("__import__('mod_wsgi').process_group"), "shop");
-  EXPECT_EQ(value_of("__import__('mod_wsgi').RequestTimeout.__mro__[1].__name__"),
-            "BaseException");
+  EXPECT_EQ(value_of("__import__('mod_wsgi').RequestTimeout.__mro__[1].__name__"), "BaseException");
   EXPECT_EQ(value_of("environ['wsgi.file_wrapper'] is __import__('mod_wsgi').FileWrapper"), "True");
   EXPECT_EQ(value_of("__import__('apache').description"), "Apache/2.4.57 (Debian)");
   EXPECT_EQ(value_of("__import__('apache').maximum_processes"), "16");
@@ -97,15 +96,15 @@ TEST_F(Environ, SatisfiesWsgirefValidate) {
   Request request;
   request.body = {"a=1\n", "b=2"};
   request.environ = {{"REQUEST_METHOD", "POST"}, {"CONTENT_LENGTH", "7"}};
-  const Reply reply = run(
-      "from wsgiref.validate import validator\n"
-      "def app(environ, start_response):\n"
-      "    lines = [environ['wsgi.input'].readline(), environ['wsgi.input'].read(100)]\n"
-      "    environ['wsgi.errors'].write('seen\\n')\n"
-      "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
-      "    return [repr(lines).encode()]\n"
-      "application = validator(app)\n",
-      request);
+  const Reply reply =
+      run("from wsgiref.validate import validator\n"
+          "def app(environ, start_response):\n"
+          "    lines = [environ['wsgi.input'].readline(), environ['wsgi.input'].read(100)]\n"
+          "    environ['wsgi.errors'].write('seen\\n')\n"
+          "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+          "    return [repr(lines).encode()]\n"
+          "application = validator(app)\n",
+          request);
 
   EXPECT_EQ(reply.outcome.kind, WSGIX_COMPLETE) << reply.whole_log();
   EXPECT_EQ(reply.body, "[b'a=1\\n', b'b=2']");

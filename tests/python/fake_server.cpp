@@ -140,9 +140,10 @@ void Server::stop() { runtime_->stop(1); }
 
 Reply Server::handle(const Request& request) {
   Stream stream{request, {}, 0};
-  Headers fields = {{"REQUEST_METHOD", "GET"}, {"SCRIPT_NAME", ""},        {"PATH_INFO", "/"},
-                    {"QUERY_STRING", ""},      {"SERVER_NAME", "example"}, {"SERVER_PORT", "80"},
-                    {"SERVER_PROTOCOL", "HTTP/1.1"}};
+  Headers fields = {
+      {"REQUEST_METHOD", "GET"},      {"SCRIPT_NAME", ""},        {"PATH_INFO", "/"},
+      {"QUERY_STRING", ""},           {"SERVER_NAME", "example"}, {"SERVER_PORT", "80"},
+      {"SERVER_PROTOCOL", "HTTP/1.1"}};
   for (const auto& [name, value] : request.environ) {
     const auto same = [&, &key = name](const auto& field) { return field.first == key; };
     std::erase_if(fields, same);

@@ -33,8 +33,10 @@ TEST_F(FileWrapper, StartsWhereTheFileStands) {
 }
 
 TEST_F(FileWrapper, ObeysContentLengthAndTheSizeOfTheFile) {
-  const Reply part = send("('Content-Length', '4')", "f.seek(2)", "environ['wsgi.file_wrapper'](f)");
-  const Reply too_long = send("('Content-Length', '40')", "pass", "environ['wsgi.file_wrapper'](f)");
+  const Reply part =
+      send("('Content-Length', '4')", "f.seek(2)", "environ['wsgi.file_wrapper'](f)");
+  const Reply too_long =
+      send("('Content-Length', '40')", "pass", "environ['wsgi.file_wrapper'](f)");
 
   EXPECT_EQ(part.body, "2345");
   EXPECT_EQ(part.outcome.kind, WSGIX_COMPLETE);
@@ -46,11 +48,12 @@ TEST_F(FileWrapper, ObeysContentLengthAndTheSizeOfTheFile) {
 TEST_F(FileWrapper, IteratesOverEverythingElse) {
   const Reply memory =
       send("", "import io", "environ['wsgi.file_wrapper'](io.BytesIO(b'abcdef'), 4)");
-  const Reply compressed = send(
-      "", "import gzip, io\nopen(f.name + '.gz', 'wb').write(gzip.compress(b'plain'))",
-      "environ['wsgi.file_wrapper'](gzip.open(f.name + '.gz'))");
-  const Reply after_write = send("", "write = start_response('200 OK', [])\nwrite(b'>')\n"
-                                     "start_response = lambda *a: None",
+  const Reply compressed =
+      send("", "import gzip, io\nopen(f.name + '.gz', 'wb').write(gzip.compress(b'plain'))",
+           "environ['wsgi.file_wrapper'](gzip.open(f.name + '.gz'))");
+  const Reply after_write = send("",
+                                 "write = start_response('200 OK', [])\nwrite(b'>')\n"
+                                 "start_response = lambda *a: None",
                                  "environ['wsgi.file_wrapper'](f)");
 
   EXPECT_EQ(memory.events, (Events{"head", "body 4", "flush", "body 2", "flush"}));
@@ -68,7 +71,7 @@ TEST_F(FileWrapper, ClosesItsFileOnce) {
       "wrapper.close()\n"
       "try:\n"
       "    next(wrapper)\n"
-      "except ValueError as e:\n" 
+      "except ValueError as e:\n"
       "    print(e)\n" +
       answering("[wrapper.blksize, issubclass(type(wrapper), object)]"));
 

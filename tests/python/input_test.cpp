@@ -7,7 +7,8 @@ namespace {
 class Input : public RuntimeTest {
  protected:
   /// repr() of an expression over `f`, which is wsgi.input.
-  std::string value_of(const std::string& expression, std::deque<std::string> body = {"ab\ncd", "e\nf"}) {
+  std::string value_of(const std::string& expression,
+                       std::deque<std::string> body = {"ab\ncd", "e\nf"}) {
     Request request;
     request.body = std::move(body);
     const Reply reply = run_body("f = environ['wsgi.input']\n" + answering(expression), request);
@@ -36,11 +37,11 @@ TEST_F(Input, ReadsLines) {
 }
 
 TEST_F(Input, IsARawStreamForTheIoModule) {
-  EXPECT_EQ(value_of("(lambda b: [f.readinto(b), bytes(b)])(bytearray(4))"),
-            "[4, b'ab\\nc']");
+  EXPECT_EQ(value_of("(lambda b: [f.readinto(b), bytes(b)])(bytearray(4))"), "[4, b'ab\\nc']");
   EXPECT_EQ(value_of("__import__('io').BufferedReader(f).read()"), "b'ab\\ncde\\nf'");
-  EXPECT_EQ(value_of("__import__('io').TextIOWrapper(__import__('io').BufferedReader(f)).readlines()"),
-            "['ab\\n', 'cde\\n', 'f']");
+  EXPECT_EQ(
+      value_of("__import__('io').TextIOWrapper(__import__('io').BufferedReader(f)).readlines()"),
+      "['ab\\n', 'cde\\n', 'f']");
   EXPECT_EQ(value_of("[f.readable(), f.seekable(), f.writable(), f.closed]"),
             "[True, False, False, False]");
 }
@@ -61,7 +62,8 @@ TEST_F(Input, WaitsForBytesThatAreNotThere) {
 
 TEST_F(Input, PassesBigBodiesWhole) {
   std::deque<std::string> body;
-  for (int i = 0; i < 100; ++i) body.push_back(std::string(50'000, static_cast<char>('a' + i % 26)));
+  for (int i = 0; i < 100; ++i)
+    body.push_back(std::string(50'000, static_cast<char>('a' + i % 26)));
 
   EXPECT_EQ(value_of("len(f.read())", body), "5000000");
   EXPECT_EQ(value_of("len(f.read(4999999)) + len(f.read())", body), "5000000");
@@ -110,20 +112,21 @@ TEST_F(Input, RefusesWrongArguments) {
 }
 
 TEST_F(Input, CannotBeUsedAfterTheRequest) {
-  const std::string script = write(
-      "kept.wsgi",
-      "kept = []\n"
-      "def application(environ, start_response):\n"
-      "    said = ''\n"
-      "    if kept:\n"
-      "        for call in (kept[0].read, lambda: kept[1]('200 OK', []), lambda: kept[2].write('x')):\n"
-      "            try:\n"
-      "                call()\n"
-      "            except RuntimeError as e:\n"
-      "                said += str(e) + ';'\n"
-      "    kept[:] = [environ['wsgi.input'], start_response, environ['wsgi.errors']]\n"
-      "    start_response('200 OK', [])\n"
-      "    return [said.encode()]\n");
+  const std::string script =
+      write("kept.wsgi",
+            "kept = []\n"
+            "def application(environ, start_response):\n"
+            "    said = ''\n"
+            "    if kept:\n"
+            "        for call in (kept[0].read, lambda: kept[1]('200 OK', []), lambda: "
+            "kept[2].write('x')):\n"
+            "            try:\n"
+            "                call()\n"
+            "            except RuntimeError as e:\n"
+            "                said += str(e) + ';'\n"
+            "    kept[:] = [environ['wsgi.input'], start_response, environ['wsgi.errors']]\n"
+            "    start_response('200 OK', [])\n"
+            "    return [said.encode()]\n");
   Request request;
   request.script = script;
   Server::the().handle(request);

@@ -16,7 +16,8 @@ Request in_group(const std::string& group) {
 
 TEST_F(Interpreters, AreSeparateAndKept) {
   const std::string set = "import builtins\nbuiltins.mark = getattr(builtins, 'mark', 0) + 1\n";
-  const std::string body = set + answering("(builtins.mark, environ['mod_wsgi.application_group'])");
+  const std::string body =
+      set + answering("(builtins.mark, environ['mod_wsgi.application_group'])");
 
   EXPECT_EQ(run_body(body, in_group("one")).body, "(1, 'one')");
   EXPECT_EQ(run_body(body, in_group("one")).body, "(2, 'one')");
@@ -46,18 +47,18 @@ TEST_F(Interpreters, ThreadLocalDataSurviveBetweenRequestsOfAThread) {
 TEST_F(Interpreters, ServeManyThreadsAtOnce) {
   constexpr int kThreads = 12;
   constexpr int kRequests = 60;
-  const std::string script = write(
-      "busy.wsgi",
-      "import threading\n"
-      "def application(environ, start_response):\n"
-      "    data = environ['wsgi.input'].read()\n"
-      "    print('note', environ['HTTP_ID'])\n"
-      "    environ['wsgi.errors'].write('error ' + environ['HTTP_ID'] + '\\n')\n"
-      "    start_response('200 OK', [('X-Id', environ['HTTP_ID'])])\n"
-      "    def body():\n"
-      "        yield data\n"
-      "        yield environ['HTTP_ID'].encode()\n"
-      "    return body()\n");
+  const std::string script =
+      write("busy.wsgi",
+            "import threading\n"
+            "def application(environ, start_response):\n"
+            "    data = environ['wsgi.input'].read()\n"
+            "    print('note', environ['HTTP_ID'])\n"
+            "    environ['wsgi.errors'].write('error ' + environ['HTTP_ID'] + '\\n')\n"
+            "    start_response('200 OK', [('X-Id', environ['HTTP_ID'])])\n"
+            "    def body():\n"
+            "        yield data\n"
+            "        yield environ['HTTP_ID'].encode()\n"
+            "    return body()\n");
   std::atomic<int> good = 0;
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t) {

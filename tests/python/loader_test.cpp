@@ -54,8 +54,8 @@ TEST_F(Loader, HonoursTheCodingLine) {
 
 TEST_F(Loader, KeepsTheModuleUntilTheFileChanges) {
   Request request;
-  request.script = write("count.wsgi", "import itertools\nc = itertools.count()\n" +
-                                           hello("str(next(c)).encode()"));
+  request.script = write(
+      "count.wsgi", "import itertools\nc = itertools.count()\n" + hello("str(next(c)).encode()"));
   EXPECT_EQ(Server::the().handle(request).body, "0");
   EXPECT_EQ(Server::the().handle(request).body, "1");
 
@@ -68,8 +68,8 @@ TEST_F(Loader, KeepsTheModuleUntilTheFileChanges) {
 
 TEST_F(Loader, TrustsTheCallersTimeOnlyWhenItFits) {
   Request request;
-  request.script = write("time.wsgi", "import itertools\nc = itertools.count()\n" +
-                                          hello("str(next(c)).encode()"));
+  request.script = write(
+      "time.wsgi", "import itertools\nc = itertools.count()\n" + hello("str(next(c)).encode()"));
   EXPECT_EQ(Server::the().handle(request).body, "0");
 
   request.modified_us = 5;  // looked at before the last change
@@ -92,19 +92,20 @@ TEST_F(Loader, AnswersStaleWhenItMayNotReloadInPlace) {
 
 TEST_F(Loader, AsksTheScriptWhetherToReload) {
   Request request;
-  request.script = write("hook.wsgi",
-                         "import itertools, sys\n"
-                         "due = False\n"
-                         "def reload_required(path):\n"
-                         "    assert path == __file__\n"
-                         "    if due == 'error':\n        raise ValueError('hook')\n"
-                         "    return due\n"
-                         "c = itertools.count()\n"
-                         "def application(environ, start_response):\n"
-                         "    global due\n"
-                         "    due = {'/': False, '/due': True, '/error': 'error'}[environ['PATH_INFO']]\n"
-                         "    start_response('200 OK', [])\n"
-                         "    return [str(next(c)).encode()]\n");
+  request.script =
+      write("hook.wsgi",
+            "import itertools, sys\n"
+            "due = False\n"
+            "def reload_required(path):\n"
+            "    assert path == __file__\n"
+            "    if due == 'error':\n        raise ValueError('hook')\n"
+            "    return due\n"
+            "c = itertools.count()\n"
+            "def application(environ, start_response):\n"
+            "    global due\n"
+            "    due = {'/': False, '/due': True, '/error': 'error'}[environ['PATH_INFO']]\n"
+            "    start_response('200 OK', [])\n"
+            "    return [str(next(c)).encode()]\n");
   Request due = request;
   due.environ = {{"PATH_INFO", "/due"}};
   Request error = request;
@@ -140,14 +141,16 @@ TEST_F(Loader, NamesWhatIsWrongWithTheSource) {
   expect_failure("x = 1\ny = = 2\n", 5002, "line 2: invalid syntax: y = = 2");
   expect_failure(std::string("x = 1\ny\0 = 2\n", 14), 5009, "line 2: there is a NUL byte");
   expect_failure("import os\n\nraise ValueError('boom')\n", 5003, "line 3: ValueError: boom");
-  expect_failure("import sys\nsys.exit(4)\n", 5004, "line 2: the script ended itself with SystemExit(4)");
+  expect_failure("import sys\nsys.exit(4)\n", 5004,
+                 "line 2: the script ended itself with SystemExit(4)");
 }
 
 TEST_F(Loader, NamesPython2Code) {
-  expect_failure("activate_this = '/x/bin/activate_this.py'\n"
-                 "execfile(activate_this, dict(__file__=activate_this))\n",
-                 5008, "line 2: execfile() exists in Python 2 only",
-                 "python-home=/path/to/venv to WSGIDaemonProcess");
+  expect_failure(
+      "activate_this = '/x/bin/activate_this.py'\n"
+      "execfile(activate_this, dict(__file__=activate_this))\n",
+      5008, "line 2: execfile() exists in Python 2 only",
+      "python-home=/path/to/venv to WSGIDaemonProcess");
   expect_failure("print 'x'\n", 5008, "line 1", "print(...)");
   expect_failure("try:\n    pass\nexcept ValueError, e:\n    pass\n", 5008, "line 3",
                  "except Class as name");
@@ -174,10 +177,11 @@ TEST_F(Loader, SaysWhereAMissingModuleIs) {
 }
 
 TEST_F(Loader, RefusesServersThatAScriptStarts) {
-  expect_failure("from wsgiref.simple_server import make_server\n"
-                 "server = make_server('127.0.0.1', 0, None)\n"
-                 "server.serve_forever()\n",
-                 5005, "line 3: the script starts a server of its own");
+  expect_failure(
+      "from wsgiref.simple_server import make_server\n"
+      "server = make_server('127.0.0.1', 0, None)\n"
+      "server.serve_forever()\n",
+      5005, "line 3: the script starts a server of its own");
   // Later than the import it is the application's own business.
   EXPECT_EQ(run("import http.server, threading\n"
                 "def application(environ, start_response):\n"
@@ -217,11 +221,11 @@ TEST_F(Loader, NamesTheDirectoryThatStandsInTheWay) {
   ASSERT_EQ(::seteuid(0), 0);
 
   EXPECT_EQ(closed.outcome.code, 5001u);
-  EXPECT_TRUE(closed.logged("user nobody cannot search " + folder() +
-                            "/closed (mode 0700, owner root)"))
+  EXPECT_TRUE(
+      closed.logged("user nobody cannot search " + folder() + "/closed (mode 0700, owner root)"))
       << closed.whole_log();
-  EXPECT_TRUE(unreadable.logged("user nobody cannot read " + request.script +
-                                " (mode 0600, owner root)"))
+  EXPECT_TRUE(
+      unreadable.logged("user nobody cannot read " + request.script + " (mode 0600, owner root)"))
       << unreadable.whole_log();
   EXPECT_EQ(Server::the().handle(request).outcome.kind, WSGIX_COMPLETE);
 }
@@ -246,9 +250,9 @@ TEST_F(Loader, WaitingRequestsShareTheOutcomeOfOneAttempt) {
     return ignored ? 0u : static_cast<unsigned>(size);
   };
   Request request;
-  request.script = write("slow.wsgi", "import time\nopen('" + counter +
-                                          "', 'a').write('x')\ntime.sleep(0.3)\n" +
-                                          hello("b'loaded'"));
+  request.script =
+      write("slow.wsgi", "import time\nopen('" + counter + "', 'a').write('x')\ntime.sleep(0.3)\n" +
+                             hello("b'loaded'"));
   std::atomic<int> good = 0;
   std::vector<std::thread> threads;
   for (int i = 0; i < 8; ++i)

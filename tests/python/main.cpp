@@ -3,10 +3,42 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "fake_server.hpp"
 #include "wsgix/base/error.hpp"
 #include "wsgix/runtime/library.hpp"
+
+namespace {
+
+/// stop() can be seen only once, after everything else: exit functions of every interpreter run,
+/// and their output reaches the log.
+bool stops_in_order(wsgix::python_tests::Server& server) {
+  const std::string script = (std::filesystem::temp_directory_path() / "wsgix-exit.wsgi").string();
+  std::ofstream(script) << "import atexit, mod_wsgi, threading, time\n"
+                           "def leave():\n"
+                           "    print('left', mod_wsgi.application_group or 'main')\n"
+                           "atexit.register(leave)\n"
+                           "threading.Thread(target=time.sleep, args=(0.1,)).start()\n"
+                           "application = leave\n";
+  wsgix_failure why = {};
+  bool loaded = server.load({script}, why) == 0;
+  std::thread([&] { loaded &= server.load({script, "last"}, why) == 0; }).join();
+  server.take_process_log();
+  server.stop();
+  std::filesystem::remove(script);
+  const std::vector<std::string> log = server.take_process_log();
+  if (loaded && log == std::vector<std::string>{"3 left last", "3 left main"}) return true;
+  std::fprintf(stderr, "stop() logged:\n");
+  for (const std::string& line : log) std::fprintf(stderr, "  %s\n", line.c_str());
+  return false;
+}
+
+}  // namespace
 
 int main(int count, char** arguments) {
   testing::InitGoogleTest(&count, arguments);
@@ -26,6 +58,5 @@ int main(int count, char** arguments) {
   server.start(**runtime);
   std::printf("CPython %s\n", (*runtime)->python_version());
   const int result = RUN_ALL_TESTS();
-  server.stop();
-  return result;
+  return stops_in_order(server) ? result : 1;
 }

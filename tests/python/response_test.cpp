@@ -17,7 +17,8 @@ TEST_F(StartResponse, PassesStatusReasonAndHeadersAsGiven) {
   EXPECT_EQ(reply.outcome.kind, WSGIX_COMPLETE);
   EXPECT_EQ(reply.status, 404);
   EXPECT_EQ(reply.reason, "Nicht da");
-  EXPECT_EQ(reply.headers, (Headers{{"A", "1"}, {"Set-Cookie", "a"}, {"Set-Cookie", "b"}, {"B", " \xfc "}}));
+  EXPECT_EQ(reply.headers,
+            (Headers{{"A", "1"}, {"Set-Cookie", "a"}, {"Set-Cookie", "b"}, {"B", " \xfc "}}));
   EXPECT_EQ(reply.events, Events{"head"});
 }
 
@@ -41,16 +42,14 @@ TEST_F(StartResponse, RefusesWithTheContractsExceptions) {
        "ValueError: separator or non-ASCII character in header name: b'A:'"},
       {"'200 OK', [('A', 'b\\r\\nC: d')]",
        "ValueError: carriage return/line feed character in header value: b'b\\r\\nC: d'"},
-      {"'200 OK', [('A', 'b\\0')]",
-       "ValueError: control character in header value: b'b\\x00'"},
+      {"'200 OK', [('A', 'b\\0')]", "ValueError: control character in header value: b'b\\x00'"},
       {"'200 OK', [(1, 'b')]", "TypeError: must be str, not int"},
       {"'200 OK', [('A', None)]", "TypeError: must be str, not NoneType"},
       {"'200 OK', [('A', '\\udc80')]", "UnicodeEncodeError: 'latin-1' codec can't encode"},
       {"status='200 OK', headers=[]", "TypeError: start_response() takes no keyword arguments"},
   };
   for (const auto& [arguments, text] : cases) {
-    const Reply reply =
-        run_body("start_response(" + std::string(arguments) + ")\nreturn [b'x']");
+    const Reply reply = run_body("start_response(" + std::string(arguments) + ")\nreturn [b'x']");
 
     EXPECT_EQ(reply.outcome.kind, WSGIX_FAILED) << arguments;
     EXPECT_EQ(reply.outcome.status, 500) << arguments;
@@ -106,8 +105,8 @@ TEST_F(Response, AListGoesOutInOnePiece) {
 }
 
 TEST_F(Response, EachYieldedBlockIsFlushed) {
-  const Reply reply = run_body(
-      "start_response('200 OK', [])\nyield b''\nyield b'a'\nyield b''\nyield b'b'");
+  const Reply reply =
+      run_body("start_response('200 OK', [])\nyield b''\nyield b'a'\nyield b''\nyield b'b'");
 
   EXPECT_EQ(reply.events, (Events{"head", "body 1", "flush", "body 1", "flush"}));
 }
@@ -128,8 +127,8 @@ TEST_F(Response, BigListsAreFlushedWhenTheQueueIsFull) {
 }
 
 TEST_F(Response, WriteSendsAtOnce) {
-  const Reply reply = run_body(
-      "write = start_response('200 OK', [])\nwrite(b'a')\nwrite(b'b')\nreturn [b'c']");
+  const Reply reply =
+      run_body("write = start_response('200 OK', [])\nwrite(b'a')\nwrite(b'b')\nreturn [b'c']");
 
   EXPECT_EQ(reply.events, (Events{"head", "body 1", "flush", "body 1", "flush", "body 1"}));
   EXPECT_TRUE(run_body("start_response('200 OK', [])('x')")
@@ -255,13 +254,13 @@ TEST_F(Response, CloseIsAlwaysCalled) {
 }
 
 TEST_F(Response, AnExceptionInCloseIsOnlyLogged) {
-  const Reply reply = run(
-      "class Body(list):\n"
-      "    def close(self):\n"
-      "        raise ValueError('late')\n"
-      "def application(environ, start_response):\n"
-      "    start_response('200 OK', [])\n"
-      "    return Body([b'x'])\n");
+  const Reply reply =
+      run("class Body(list):\n"
+          "    def close(self):\n"
+          "        raise ValueError('late')\n"
+          "def application(environ, start_response):\n"
+          "    start_response('200 OK', [])\n"
+          "    return Body([b'x'])\n");
 
   EXPECT_EQ(reply.outcome.kind, WSGIX_COMPLETE);
   EXPECT_EQ(reply.body, "x");

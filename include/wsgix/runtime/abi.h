@@ -98,7 +98,8 @@ typedef struct wsgix_response_head {
 #define WSGIX_IO_MALFORMED (-6)    /* the client's chunked framing is wrong (400) */
 
 /* Implemented by the process. `stream` is wsgix_request.stream. All are called from the thread
- * that is inside handle_request() for that request, except `log`. They must not call Python. */
+ * that is inside handle_request() for that request, except `log`, or from one other thread of the
+ * application while that thread waits; never by two at once. They must not call Python. */
 typedef struct wsgix_stream_calls {
   /* Up to `size` bytes of request body: the count, 0 at its end, or a negative result.
    * With may_wait == 0 it never waits and is called with the GIL held; with 1 without it. */
