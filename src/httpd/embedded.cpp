@@ -7,6 +7,7 @@
 #include "host_paths.hpp"
 #include "log.hpp"
 #include "preloads.hpp"
+#include "wsgix/base/scope_exit.hpp"
 
 namespace wsgix::httpd {
 namespace {
@@ -148,10 +149,8 @@ int EmbeddedPython::handle(request_rec& r, const Route& route, BodyFacts body) {
     return HTTP_INTERNAL_SERVER_ERROR;
   }
   inside_.fetch_add(1);
-  EmbeddedStream stream(r, route, body);
-  const int status = stream.run(*runtime_);
-  inside_.fetch_sub(1);
-  return status;
+  const ScopeExit leave([this]() noexcept { inside_.fetch_sub(1); });
+  return EmbeddedStream(r, route, body).run(*runtime_);
 }
 
 }  // namespace wsgix::httpd

@@ -2,6 +2,8 @@
 #include "process.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -54,6 +56,17 @@ bool has_running_threads() {
   const bool none = count && PyLong_AsLong(count.get()) == 0;
   PyErr_Clear();
   return !none;
+}
+
+/// Since 3.13 a joined thread may still be on its last few instructions.
+bool threads_stay_running() {
+  constexpr int kMostWaits = 50;
+  for (int i = 0; i < kMostWaits; ++i) {
+    if (!has_running_threads()) return false;
+    const GilRelease no_gil;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
 }
 
 }  // namespace
@@ -172,7 +185,7 @@ bool Process::end_sub_interpreter(Interpreter& interpreter) {
   PyThreadState& here = this_thread.find(interpreter.name())->state;
   PyEval_RestoreThread(&here);
   // Py_EndInterpreter() ends the process when a thread has a state in it that is not ours.
-  if (has_running_threads()) {
+  if (threads_stay_running()) {
     PyEval_SaveThread();
     return false;
   }
