@@ -18,8 +18,8 @@ Result<UniqueFd> sealed_memory(std::string_view name, std::string_view bytes);
 /// sealed against resizing, so that nobody can pull the memory away from under the others (SIGBUS).
 Result<UniqueFd> shared_memory(std::string_view name, std::size_t bytes);
 
-/// All bytes of a file of sealed_memory(). Refuses one that is not sealed or is longer than `limit`: its other
-/// owners could change it while it is read.
+/// All bytes of a file of sealed_memory(). Refuses one that is not sealed or is longer than
+/// `limit`: its other owners could change it while it is read.
 Result<std::string> read_sealed(int fd, std::size_t limit);
 
 }  // namespace wsgix::os

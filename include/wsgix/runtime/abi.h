@@ -50,38 +50,38 @@ typedef void (*wsgix_log_call)(void* context, int level, wsgix_text source_file,
                                uint32_t source_line, wsgix_text line);
 
 typedef struct wsgix_start {
-  const char* program;         /* venv/bin/python, becomes the program name; NULL: the default */
-  const char* python_home;     /* PYTHONHOME when it is not a virtual environment; NULL: none */
-  const char* process_group;   /* "" in httpd children */
-  const char* home;            /* first entry of sys.path; NULL: none */
+  const char* program;           /* venv/bin/python, becomes the program name; NULL: the default */
+  const char* python_home;       /* PYTHONHOME when it is not a virtual environment; NULL: none */
+  const char* process_group;     /* "" in httpd children */
+  const char* home;              /* first entry of sys.path; NULL: none */
   const wsgix_text* python_path; /* directories for site.addsitedir(), moved to the front */
   size_t python_path_count;
-  int32_t processes;           /* mod_wsgi.maximum_processes */
-  int32_t threads;             /* mod_wsgi.threads_per_process */
-  uint8_t multiprocess;        /* wsgi.multiprocess */
-  uint8_t multithread;         /* wsgi.multithread */
-  uint8_t run_once;            /* wsgi.run_once */
-  uint8_t reload_in_place;     /* 1: execute a changed script again; 0: answer WSGIX_STALE */
+  int32_t processes;       /* mod_wsgi.maximum_processes */
+  int32_t threads;         /* mod_wsgi.threads_per_process */
+  uint8_t multiprocess;    /* wsgi.multiprocess */
+  uint8_t multithread;     /* wsgi.multithread */
+  uint8_t run_once;        /* wsgi.run_once */
+  uint8_t reload_in_place; /* 1: execute a changed script again; 0: answer WSGIX_STALE */
   uint8_t restrict_stdin;
   uint8_t restrict_stdout;
-  uint8_t single_process;      /* httpd -X: stdin and stdout stay the real ones */
-  uint8_t case_sensitive;      /* of script names, for module names */
-  uint32_t httpd_version[3];   /* apache.version */
-  const char* httpd_description; /* apache.description, "Apache/2.4.57 (Debian)" */
-  const char* mpm_name;        /* apache.mpm_name */
-  const char* httpd_build_date; /* apache.build_date */
+  uint8_t single_process;          /* httpd -X: stdin and stdout stay the real ones */
+  uint8_t case_sensitive;          /* of script names, for module names */
+  uint32_t httpd_version[3];       /* apache.version */
+  const char* httpd_description;   /* apache.description, "Apache/2.4.57 (Debian)" */
+  const char* mpm_name;            /* apache.mpm_name */
+  const char* httpd_build_date;    /* apache.build_date */
   int32_t httpd_maximum_processes; /* apache.maximum_processes: the MPM's numbers */
   int32_t httpd_threads_per_process;
   void* log_context;
-  wsgix_log_call log;          /* everything that belongs to no request */
+  wsgix_log_call log; /* everything that belongs to no request */
 } wsgix_start;
 
 /* ---- one request ------------------------------------------------------------------------- */
 
 typedef struct wsgix_response_head {
-  int32_t status;              /* 100..999 */
-  wsgix_text reason;           /* may be empty */
-  const wsgix_field* headers;  /* in the application's order, repeats kept */
+  int32_t status;             /* 100..999 */
+  wsgix_text reason;          /* may be empty */
+  const wsgix_field* headers; /* in the application's order, repeats kept */
   size_t header_count;
 } wsgix_response_head;
 
@@ -90,12 +90,12 @@ typedef struct wsgix_response_head {
 #define WSGIX_QUEUE_BYTES 65536u
 
 /* Negative results of stream calls. */
-#define WSGIX_IO_WOULD_BLOCK (-1)  /* only for read_body without may_wait */
-#define WSGIX_IO_CLIENT_GONE (-2)  /* the client closed the connection or is too slow */
-#define WSGIX_IO_FAILED (-3)       /* the transport failed; the log has the cause */
-#define WSGIX_IO_TIMED_OUT (-4)    /* the client's body came too slowly (408) */
-#define WSGIX_IO_TOO_LARGE (-5)    /* the body exceeds LimitRequestBody (413) */
-#define WSGIX_IO_MALFORMED (-6)    /* the client's chunked framing is wrong (400) */
+#define WSGIX_IO_WOULD_BLOCK (-1) /* only for read_body without may_wait */
+#define WSGIX_IO_CLIENT_GONE (-2) /* the client closed the connection or is too slow */
+#define WSGIX_IO_FAILED (-3)      /* the transport failed; the log has the cause */
+#define WSGIX_IO_TIMED_OUT (-4)   /* the client's body came too slowly (408) */
+#define WSGIX_IO_TOO_LARGE (-5)   /* the body exceeds LimitRequestBody (413) */
+#define WSGIX_IO_MALFORMED (-6)   /* the client's chunked framing is wrong (400) */
 
 /* Implemented by the process. `stream` is wsgix_request.stream. All are called from the thread
  * that is inside handle_request() for that request, except `log`, or from one other thread of the
@@ -133,14 +133,14 @@ typedef struct wsgix_request {
   void* stream;
   const wsgix_stream_calls* calls;
   wsgix_script script;
-  const wsgix_field* environ;   /* CGI keys, SetEnv and HTTP_*; no key twice */
+  const wsgix_field* environ; /* CGI keys, SetEnv and HTTP_*; no key twice */
   size_t environ_count;
-  uint8_t https;                /* wsgi.url_scheme */
+  uint8_t https; /* wsgi.url_scheme */
   uint8_t has_body;
-  int64_t content_length;       /* -1: unknown (chunked) */
-  double request_start;         /* seconds since 1970; mod_wsgi.request_start */
-  double queue_start;           /* 0 in embedded mode */
-  double daemon_start;          /* 0 in embedded mode */
+  int64_t content_length; /* -1: unknown (chunked) */
+  double request_start;   /* seconds since 1970; mod_wsgi.request_start */
+  double queue_start;     /* 0 in embedded mode */
+  double daemon_start;    /* 0 in embedded mode */
 } wsgix_request;
 
 enum wsgix_outcome_kind {
