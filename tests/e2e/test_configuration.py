@@ -25,6 +25,13 @@ REFUSED = {
     "alias with a bad option": ("WSGIScriptAlias / $apps/suite.wsgi proces-group=a",
                                 ["proces-group"]),
     "bad regular expression": ("WSGIScriptAliasMatch ^/( $apps/suite.wsgi", ["WSGIScriptAliasMatch"]),
+    "directive that is not there yet": (
+        "WSGIImportScript /x process-group=a application-group=b",
+        ["WX3007", "WSGIImportScript", "httpd.conf:"]),
+    "container that is not there yet": (
+        "<WSGIInterpreterOptions>\n</WSGIInterpreterOptions>", ["WX3007", "WSGIInterpreterOptions"]),
+    "option that is not there yet": ("WSGIDaemonProcess a memory-limit=5",
+                                     ["WX3007", "memory-limit"]),
     "flag that is none": ("WSGIScriptReloading Maybe", ["On", "Off"]),
     "global directive in a virtual host": (
         "<VirtualHost *>\nWSGIRestrictStdout Off\n</VirtualHost>", ["VirtualHost"]),
@@ -43,6 +50,7 @@ ACCEPTED = {
         "<IfModule mod_wsgi.c>\nWSGIRestrictStdout Off\n</IfModule>\n"
         "<IfModule wsgi_module>\nWSGIRestrictStdin Off\n</IfModule>"),
     "names that only old versions knew": "WSGIVerboseDebugging On",
+    "names that need nothing here": "WSGISocketRotation Off\nWSGIAcceptMutex flock",
     "every flag": (
         "WSGIRestrictEmbedded On\nWSGIScriptReloading Off\nWSGIPassAuthorization On\n"
         "WSGICallableObject app\nWSGIApplicationGroup %{RESOURCE}"),
