@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What other modules and directives of httpd put into environ, or keep out of it."""
+import base64
+import hashlib
 import json
+import os
+import subprocess
 
+import httpx
 import pytest
 from test_trusted_proxies import SHOW
 from wsgix_httpd import BOTH_MODES
@@ -194,3 +199,149 @@ class TestInternalRedirect:
         assert (seen["SCRIPT_NAME"], seen["PATH_INFO"]) == ("/app", "/index")
         assert seen["REQUEST_URI"] == "/?a=b"
         assert "REDIRECT_URL" not in seen
+
+
+class TestUser:
+    variants = BOTH_MODES
+    config = """
+        LoadModule authn_core_module $modules/mod_authn_core.so
+        LoadModule authn_file_module $modules/mod_authn_file.so
+        LoadModule authz_user_module $modules/mod_authz_user.so
+        LoadModule auth_basic_module $modules/mod_auth_basic.so
+        $daemon
+        WSGIApplicationGroup %{GLOBAL}
+        WSGIScriptAlias /app $root/show.wsgi
+        <LocationMatch ^/(app/)?private>
+            AuthType Basic
+            AuthName private
+            AuthUserFile $root/passwords
+            Require valid-user
+            ErrorDocument 404 /app/not-found
+        </LocationMatch>
+    """
+    files = {"show.wsgi": SHOW, "passwords": "ann:{SHA}%s\n" % base64.b64encode(
+        hashlib.sha1(b"secret", usedforsecurity=False).digest()).decode()}
+
+    def test_is_shown_without_the_password(self, environ):
+        seen = environ("/app/private", auth=("ann", "secret"))
+
+        assert (seen["REMOTE_USER"], seen["AUTH_TYPE"]) == ("ann", "Basic")
+        assert "HTTP_AUTHORIZATION" not in seen
+
+    def test_is_shown_as_that_of_the_request_before(self, environ):
+        seen = environ("/private/missing", auth=("ann", "secret"))
+
+        assert seen["REDIRECT_REMOTE_USER"] == "ann"
+        assert "REMOTE_USER" not in seen
+
+    def test_is_absent_otherwise(self, environ):
+        seen = environ("/app", auth=("ann", "secret"))
+
+        assert not {"REMOTE_USER", "AUTH_TYPE", "REDIRECT_REMOTE_USER", "REDIRECT_URL"} & set(seen)
+
+
+class TestInclusion:
+    variants = BOTH_MODES
+    config = """
+        LoadModule include_module $modules/mod_include.so
+        $daemon
+        WSGIApplicationGroup %{GLOBAL}
+        WSGIScriptAlias /app $root/show.wsgi
+        <Directory $root/htdocs>
+            Options +Includes
+            AddOutputFilter INCLUDES .shtml
+        </Directory>
+    """
+    files = {"show.wsgi": SHOW,
+             "htdocs/page.shtml": '[<!--#include virtual="/app/part?a=b" -->]'}
+
+    def test_names_the_part_and_the_page(self, environ):
+        [seen] = environ("/page.shtml?c=d")
+
+        assert seen["SERVER_PROTOCOL"] == "INCLUDED"
+        assert seen["QUERY_STRING"] == "a=b"
+        assert seen["PATH_INFO"] == "/part"
+        assert seen["REQUEST_URI"] == "/page.shtml?c=d"
+        assert seen["DOCUMENT_URI"] == "/page.shtml"
+
+
+class TestRemoteIp:
+    variants = BOTH_MODES
+    config = """
+        LoadModule remoteip_module $modules/mod_remoteip.so
+        RemoteIPHeader X-Client
+        $daemon
+        WSGIApplicationGroup %{GLOBAL}
+        WSGIScriptAlias /app $root/show.wsgi
+        <Location /app/chain>
+            WSGITrustedProxies 192.0.2.0/24
+            WSGITrustedProxyHeaders X-Real-IP
+        </Location>
+    """
+    files = {"show.wsgi": SHOW}
+
+    def test_decides_who_the_client_is(self, environ):
+        assert environ("/app", headers={"X-Client": "192.0.2.7"})["REMOTE_ADDR"] == "192.0.2.7"
+
+    def test_decides_who_the_trusted_peer_is(self, environ):
+        headers = {"X-Client": "192.0.2.7", "X-Real-IP": "203.0.113.5"}
+
+        assert environ("/app/chain", headers=headers)["REMOTE_ADDR"] == "203.0.113.5"
+        assert environ("/app/chain", headers={"X-Real-IP": "203.0.113.5"})["REMOTE_ADDR"] \
+            == "127.0.0.1"
+
+
+class TestTls:
+    variants = BOTH_MODES
+    config = """
+        LoadModule socache_shmcb_module $modules/mod_socache_shmcb.so
+        LoadModule ssl_module $modules/mod_ssl.so
+        SSLEngine On
+        SSLCertificateFile $root/certificate.pem
+        $daemon
+        WSGIApplicationGroup %{GLOBAL}
+        WSGIScriptAlias /app $root/show.wsgi
+        <Location /app/variables>
+            SSLOptions +StdEnvVars
+        </Location>
+        <Location /app/proxied>
+            WSGITrustedProxyHeaders X-Forwarded-Proto
+        </Location>
+    """
+    files = {"show.wsgi": SHOW}
+
+    @staticmethod
+    def prepare(httpd):
+        certificate = httpd.path("certificate.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost",
+                        "-keyout", certificate, "-out", f"{certificate}.public"],
+                       check=True, capture_output=True, env={"PATH": os.environ["PATH"]})
+        with open(certificate, "a") as both:
+            both.write(httpd.path("certificate.pem.public").read_text())
+
+    @pytest.fixture
+    def client(self, httpd):
+        with httpx.Client(base_url=f"https://127.0.0.1:{httpd.port}", verify=False, timeout=30,
+                          trust_env=False) as client:
+            yield client
+
+    def test_is_the_scheme(self, environ):
+        seen = environ("/app")
+
+        assert seen["wsgi.url_scheme"] == seen["REQUEST_SCHEME"] == "https"
+        assert "HTTPS" not in seen and "SSL_PROTOCOL" not in seen
+
+    def test_shows_its_variables_where_asked(self, environ):
+        seen = environ("/app/variables")
+
+        assert seen["SSL_PROTOCOL"].startswith("TLSv1.")
+        assert "HTTPS" not in seen
+
+    # mod_ssl has set HTTPS already, and a word without a meaning leaves that alone.
+    @pytest.mark.parametrize("said, scheme", [("http", "http"), ("https", "https"),
+                                              ("ftp", "https"), (None, "https")])
+    def test_is_less_than_what_a_trusted_header_says(self, environ, said, scheme):
+        headers = {"X-Forwarded-Proto": said} if said else {}
+
+        assert environ("/app/proxied", headers=headers)["wsgi.url_scheme"] == scheme
