@@ -345,3 +345,25 @@ class TestTls:
         headers = {"X-Forwarded-Proto": said} if said else {}
 
         assert environ("/app/proxied", headers=headers)["wsgi.url_scheme"] == scheme
+
+
+class TestFileNames:
+    variants = BOTH_MODES
+    config = """
+        $daemon
+        WSGIApplicationGroup %{GLOBAL}
+        <Directory $root/htdocs>
+            AddHandler wsgi-script .wsgi
+            Options +ExecCGI
+        </Directory>
+    """
+    files = {"htdocs/caf\u00e9.wsgi": SHOW}
+
+    def test_have_the_encoding_of_the_file_system(self, httpd, environ):
+        seen = environ("/caf%C3%A9.wsgi/%C3%A9")
+
+        assert seen["SCRIPT_FILENAME"] == str(httpd.root / "htdocs/caf\u00e9.wsgi")
+        assert seen["SCRIPT_NAME"] == "/caf\u00c3\u00a9.wsgi"
+        assert seen["PATH_INFO"] == "/\u00c3\u00a9"
+        assert not {"PATH_TRANSLATED", "REMOTE_HOST", "REMOTE_IDENT", "SERVER_SIGNATURE", "PATH",
+                    "LD_LIBRARY_PATH"} & set(seen)
