@@ -184,10 +184,16 @@ bool Response::send_pieces(int descriptor, std::uint64_t offset, std::uint64_t l
   return true;
 }
 
+void Response::append_end() {
+  append(apr_bucket_eos_create(buckets_));
+  // httpd takes the end of a subrequest out of the response only when nothing follows it; the
+  // rest of the page would be lost.
+  if (r_.main == nullptr) append(apr_bucket_flush_create(buckets_));
+}
+
 int Response::end() {
   if (redirect_to_ != nullptr) return redirect();
-  append(apr_bucket_eos_create(buckets_));
-  append(apr_bucket_flush_create(buckets_));
+  append_end();
   pass();
   return OK;
 }
@@ -198,8 +204,7 @@ int Response::cut() {
   r_.no_cache = 1;
   // What mod_proxy does: the chunk filter then withholds the last chunk, HTTP/2 resets the stream.
   append(ap_bucket_error_create(HTTP_BAD_GATEWAY, nullptr, r_.pool, buckets_));
-  append(apr_bucket_eos_create(buckets_));
-  append(apr_bucket_flush_create(buckets_));
+  append_end();
   pass();
   return OK;
 }

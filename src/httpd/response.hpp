@@ -50,6 +50,7 @@ class Response {
  private:
   bool pass();
   void append(apr_bucket* bucket);
+  void append_end();
   bool send_pieces(int descriptor, std::uint64_t offset, std::uint64_t length);
   void forget_head();
   int redirect();

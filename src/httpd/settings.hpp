@@ -9,6 +9,7 @@
 
 #include "httpd_api.hpp"
 #include "wsgix/config/daemon_settings.hpp"
+#include "wsgix/wsgi/trusted_proxies.hpp"
 
 namespace wsgix::httpd {
 
@@ -29,6 +30,9 @@ struct DirConfig {
   std::optional<bool> script_reloading;
   std::optional<bool> pass_authorization;
   std::optional<bool> chunked_request;
+  // Lists of one section, in its pool; an inner section's list replaces the outer one's.
+  std::vector<wsgi::Network>* trusted_proxies = nullptr;
+  std::vector<wsgi::ProxyHeader>* trusted_proxy_headers = nullptr;
 };
 
 struct ScriptAlias {
