@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "pool.hpp"
+#include "settings.hpp"
 #include "wsgix/wsgi/environ.hpp"
 
 namespace wsgix::httpd {
@@ -47,6 +48,8 @@ Placement placement_of(std::string_view name) noexcept {
   return Placement::Repeat;
 }
 
+bool is_error(int status) noexcept { return status >= 400 && status <= 599; }
+
 const char* keep(apr_pool_t* pool, std::string_view text) {
   return apr_pstrmemdup(pool, text.data(), text.size());
 }
@@ -69,6 +72,7 @@ Response::~Response() { apr_brigade_destroy(brigade_); }
 
 void Response::head(int status, std::string_view reason) {
   has_head_ = true;
+  overridden_ = is_error(status) && config_of(r_).error_override.value_or(false);
   r_.status = status;
   char* const line = static_cast<char*>(apr_palloc(r_.pool, reason.size() + 16));
   *fmt::format_to(line, "{:03} {}", std::clamp(status, 0, 999), reason) = '\0';
@@ -89,7 +93,8 @@ void Response::header(std::string_view name, std::string_view value) {
     case Placement::Single:
       apr_table_setn(r_.headers_out, keep(r_.pool, name), keep(r_.pool, value));
       if (r_.status == HTTP_OK && value.starts_with('/') &&
-          wsgi::equals_ignoring_case(name, "location")) {
+          wsgi::equals_ignoring_case(name, "location") &&
+          config_of(r_).local_redirect.value_or(true)) {
         redirect_to_ = keep(r_.pool, value);
       }
       return;
@@ -118,7 +123,7 @@ bool Response::pass() {
 
 bool Response::body(std::string_view data) {
   if (client_is_gone()) return false;
-  if (redirect_to_ != nullptr || data.empty()) return true;
+  if (drops_body() || data.empty()) return true;
   if (data.size() < kCopyBelowBytes) {
     apr_brigade_write(brigade_, nullptr, nullptr, data.data(), data.size());
   } else {
@@ -132,7 +137,7 @@ bool Response::body(std::string_view data) {
 }
 
 bool Response::flush() {
-  if (redirect_to_ != nullptr) return !client_is_gone();
+  if (drops_body()) return !client_is_gone();
   append(apr_bucket_flush_create(buckets_));
   return pass();
 }
@@ -149,7 +154,7 @@ Result<bool> Response::file(UniqueFd descriptor, std::uint64_t offset, std::uint
                               length, offset, size));
   }
   if (client_is_gone()) return false;
-  if (redirect_to_ != nullptr || length == 0) return true;
+  if (drops_body() || length == 0) return true;
 
   UniqueFd own = reopened(descriptor.get());
   if (!own) return send_pieces(descriptor.get(), offset, length);
@@ -185,6 +190,7 @@ bool Response::send_pieces(int descriptor, std::uint64_t offset, std::uint64_t l
 }
 
 int Response::end() {
+  if (overridden_) return refuse(r_.status);
   if (redirect_to_ != nullptr) return redirect();
   append(apr_bucket_eos_create(buckets_));
   append(apr_bucket_flush_create(buckets_));
@@ -216,19 +222,23 @@ void Response::forget_head() {
   r_.status_line = nullptr;
   r_.clength = 0;
   r_.content_type = nullptr;
-  has_head_ = false;
+  has_head_ = overridden_ = false;
   redirect_to_ = nullptr;
 }
 
 /// RFC 3875, 6.2.2: a local Location without a status is answered by that resource.
 int Response::redirect() {
   const char* const target = redirect_to_;
+  // httpd finds the end of an unread body by the two headers that are removed below: without this
+  // the rest of it would be taken for the connection's next request.
+  if (const int status = ap_discard_request_body(&r_); status != OK) return refuse(status);
   r_.method = "GET";
   r_.method_number = M_GET;
-  // The body has been read: the new request must not think that it has one.
   apr_table_unset(r_.headers_in, "Content-Length");
   apr_table_unset(r_.headers_in, "Transfer-Encoding");
-  ap_internal_redirect_handler(target, &r_);
+  // Not ap_internal_redirect_handler(), which passes on our Content-Type: for httpd that can name
+  // a handler, and an application must not choose one for the site's files.
+  ap_internal_redirect(target, &r_);
   return OK;
 }
 

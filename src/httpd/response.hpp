@@ -2,6 +2,7 @@
 // httpd/response.hpp: an application's response on its way to the client, the same for both modes.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -53,6 +54,7 @@ class Response {
   bool send_pieces(int descriptor, std::uint64_t offset, std::uint64_t length);
   void forget_head();
   int redirect();
+  bool drops_body() const noexcept { return overridden_ || redirect_to_ != nullptr; }
 
   request_rec& r_;
   apr_bucket_brigade* brigade_;
@@ -61,7 +63,8 @@ class Response {
   bool queued_bucket_ = false;
   bool has_head_ = false;
   bool has_left_ = false;
-  bool gone_ = false;
+  std::atomic<bool> gone_ = false;     ///< client_is_gone() may be asked by another thread
+  bool overridden_ = false;            ///< WSGIErrorOverride: httpd's own page replaces the body
   const char* redirect_to_ = nullptr;  ///< Location of a local redirect as CGI defines it
 };
 

@@ -44,6 +44,9 @@ void merge_into(DirConfig& outer, const DirConfig& inner) {
   prefer(outer.script_reloading, inner.script_reloading);
   prefer(outer.pass_authorization, inner.pass_authorization);
   prefer(outer.chunked_request, inner.chunked_request);
+  prefer(outer.map_head_to_get, inner.map_head_to_get);
+  prefer(outer.error_override, inner.error_override);
+  prefer(outer.local_redirect, inner.local_redirect);
 }
 
 // Only exhausted memory can throw in these four, and httpd has no way on from there either.
