@@ -4,6 +4,7 @@
 // Knows messages and abi.h; neither threads nor other connections.
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -77,8 +78,9 @@ class Session {
   RequestScratch& scratch_;
 
   Body body_ = Body::None;
-  int body_failure_ = 0;  ///< WSGIX_IO_*, once the application cannot get it whole
-  int io_failure_ = 0;    ///< WSGIX_IO_*, once the connection is unusable
+  // Atomic because client_is_gone() may be asked by another thread of the application.
+  std::atomic<int> body_failure_ = 0;  ///< WSGIX_IO_*, once the application cannot get it whole
+  std::atomic<int> io_failure_ = 0;    ///< WSGIX_IO_*, once the connection is unusable
   std::string_view unread_;
   bool head_sent_ = false;
 };

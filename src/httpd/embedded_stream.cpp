@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "client_socket.hpp"
 #include "log.hpp"
 #include "trampoline.hpp"
 
@@ -77,16 +78,27 @@ EmbeddedStream::EmbeddedStream(request_rec& r, const Route& route, BodyFacts bod
       facts_(body),
       environ_(build_environ(r, route)),
       body_(r),
-      response_(r) {}
+      response_(r),
+      client_socket_(client_socket_of(r)),
+      body_is_over_(!body.has_body) {}
 
 std::ptrdiff_t EmbeddedStream::read_body(char* into, std::size_t size, bool may_wait) {
   if (!facts_.has_body || size == 0) return 0;
   const ClientBody::Piece piece = body_.read(may_wait);
-  if (piece.state != ClientBody::State::Data) return io_result(piece.state);
+  if (piece.state != ClientBody::State::Data) {
+    body_is_over_ = body_.has_ended();
+    return io_result(piece.state);
+  }
   const std::size_t count = std::min(size, piece.data.size());
   std::memcpy(into, piece.data.data(), count);
   body_.consume(count);
+  body_is_over_ = body_.has_ended();
   return static_cast<std::ptrdiff_t>(count);
+}
+
+bool EmbeddedStream::client_is_gone() const noexcept {
+  return response_.client_is_gone() ||
+         (client_socket_ >= 0 && has_hung_up(client_socket_, !body_is_over_));
 }
 
 int EmbeddedStream::result_of(bool reached) const noexcept {

@@ -12,6 +12,7 @@ namespace wsgix::python {
 struct EnvironObjects {
   PyObject* input;
   PyObject* errors;
+  PyObject* client_disconnected;
 };
 
 /// Null: an exception is pending.

@@ -37,6 +37,7 @@ Exchange::~Exchange() {
   if (adapter_) end_adapter(adapter_.get());
   // Destructors of the application may still write to wsgi.errors.
   input_.reset();
+  client_disconnected_.reset();
   adapter_.reset();
   if (errors_.raw) give_back_errors_stream();
 }
@@ -57,7 +58,8 @@ bool Exchange::make_objects() {
   const Types& types = interpreter_.types();
   input_ = new_input(types.input.get(), body_);
   adapter_ = new_adapter(types.adapter.get(), response_);
-  return input_ && adapter_ && borrow_errors_stream();
+  if (adapter_) client_disconnected_ = new_client_disconnected(adapter_.get());
+  return input_ && client_disconnected_ && borrow_errors_stream();
 }
 
 bool Exchange::borrow_errors_stream() {
@@ -81,7 +83,8 @@ void Exchange::give_back_errors_stream() {
 
 wsgix_outcome Exchange::run_application(PyObject* application) {
   if (!make_objects()) return outcome_of_raised();
-  Ref environ = make_environ(record_, request_, {input_.get(), errors_.wrapper.get()});
+  Ref environ = make_environ(record_, request_,
+                             {input_.get(), errors_.wrapper.get(), client_disconnected_.get()});
   if (!environ) return outcome_of_raised();
   const Ref result =
       Ref::steal(PyObject_CallFunctionObjArgs(application, environ.get(), adapter_.get(), nullptr));

@@ -52,6 +52,7 @@ class Exchange {
   ErrorsStream errors_;
   Ref input_;
   Ref adapter_;
+  Ref client_disconnected_;
 };
 
 }  // namespace wsgix::python

@@ -124,6 +124,12 @@ Ref write(PyObject* self, PyObject* data) {
   return {};
 }
 
+Ref client_disconnected(PyObject* self) {
+  const Response* response = response_of(self, "client_disconnected");
+  if (!response) return {};
+  return Ref::borrow(response->client_is_gone() ? Py_True : Py_False);
+}
+
 PyObject* call_adapter(PyObject* self, PyObject* args, PyObject* keywords) noexcept {
   if (keywords && PyDict_Size(keywords) > 0) {
     PyErr_SetString(PyExc_TypeError, "start_response() takes no keyword arguments");
@@ -143,6 +149,10 @@ PyMethodDef kMethods[] = {
     {"write", method<write>, METH_O, "write(bytes): sends at once"},
     {},
 };
+
+PyMethodDef kClientDisconnected = {
+    "client_disconnected", method_noargs<client_disconnected>, METH_NOARGS,
+    "client_disconnected() -> bool: whether the client has gone; never waits"};
 
 PyType_Slot kSlots[] = {
     {Py_tp_doc, const_cast<char*>("start_response(status, headers, exc_info=None) -> write")},
@@ -164,6 +174,10 @@ Ref new_adapter(PyObject* type, Response& response) {
   Ref adapter = Ref::steal(PyType_GenericAlloc(reinterpret_cast<PyTypeObject*>(type), 0));
   if (adapter) reinterpret_cast<AdapterObject*>(adapter.get())->response = &response;
   return adapter;
+}
+
+Ref new_client_disconnected(PyObject* adapter) {
+  return Ref::steal(PyCFunction_New(&kClientDisconnected, adapter));
 }
 
 void end_adapter(PyObject* adapter) {

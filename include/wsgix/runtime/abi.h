@@ -113,7 +113,8 @@ typedef struct wsgix_stream_calls {
   int (*send_file)(void* stream, int descriptor, uint64_t offset, uint64_t length);
   /* Everything queued goes to the client now. Call without the GIL. 0 or negative. */
   int (*flush)(void* stream);
-  /* 1 when the client is known to have gone. Never waits; may be called with the GIL. */
+  /* 1 when the client is known to have gone. Never waits; may be called with the GIL, and by a
+   * thread of the application while another one is in any of these calls. */
   int (*client_is_gone)(void* stream);
   /* A line that belongs to the request. */
   void (*log)(void* stream, int level, wsgix_text source_file, uint32_t source_line,
