@@ -57,6 +57,7 @@ class Session {
   int send_file(int descriptor, std::uint64_t offset, std::uint64_t length);
   int flush();
   bool client_is_gone() const noexcept;
+  void early_hints(const wsgix_field* headers, std::size_t count);
   void log(int level, std::string_view file, std::uint32_t line, std::string_view text);
   void log_bug(const char* what) noexcept;
 

@@ -54,8 +54,15 @@ void log_for_request(void* stream, int level, wsgix_text file, uint32_t line, ws
   });
 }
 
-constexpr wsgix_stream_calls kCalls = {read_body, send_head,      send_body,      send_file,
-                                       flush,     client_is_gone, log_for_request};
+void early_hints(void* stream, const wsgix_field* headers, size_t count) {
+  answered(stream, [&](EmbeddedStream& s) {
+    s.early_hints(headers, count);
+    return 0;
+  });
+}
+
+constexpr wsgix_stream_calls kCalls = {read_body, send_head,      send_body,       send_file,
+                                       flush,     client_is_gone, log_for_request, early_hints};
 
 std::ptrdiff_t io_result(ClientBody::State state) {
   switch (state) {
@@ -111,6 +118,13 @@ int EmbeddedStream::send_head(const wsgix_response_head& head) {
     response_.header(view_of(head.headers[i].name), view_of(head.headers[i].value));
   }
   return result_of(!response_.client_is_gone());
+}
+
+void EmbeddedStream::early_hints(const wsgix_field* headers, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    response_.hint(view_of(headers[i].name), view_of(headers[i].value));
+  }
+  response_.send_hints();
 }
 
 int EmbeddedStream::send_body(std::string_view data) { return result_of(response_.body(data)); }

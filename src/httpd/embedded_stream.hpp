@@ -24,6 +24,7 @@ class EmbeddedStream {
   int send_file(int descriptor, std::uint64_t offset, std::uint64_t length);
   int flush();
   bool client_is_gone() const noexcept;
+  void early_hints(const wsgix_field* headers, std::size_t count);
   request_rec& request() const noexcept { return r_; }
 
  private:

@@ -7,14 +7,17 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "pool.hpp"
 #include "settings.hpp"
 #include "wsgix/wsgi/environ.hpp"
+#include "wsgix/wsgi/response_rules.hpp"
 
 namespace wsgix::httpd {
 namespace {
 
+constexpr int kEarlyHints = 103;  // RFC 8297
 constexpr std::size_t kFilePieceBytes = 262144;
 /// Pieces of at least this size are passed on from where they are instead of being copied.
 constexpr std::size_t kCopyBelowBytes = 16384;
@@ -48,6 +51,10 @@ Placement placement_of(std::string_view name) noexcept {
   return Placement::Repeat;
 }
 
+bool has_words_for(int status) noexcept {
+  return std::string_view(ap_get_status_line(status)).starts_with(fmt::format_int(status).c_str());
+}
+
 bool is_error(int status) noexcept { return status >= 400 && status <= 599; }
 
 const char* keep(apr_pool_t* pool, std::string_view text) {
@@ -69,6 +76,34 @@ Response::Response(request_rec& r)
       buckets_(r.connection->bucket_alloc) {}
 
 Response::~Response() { apr_brigade_destroy(brigade_); }
+
+bool Response::may_send_interim() const noexcept {
+  // What a subrequest answers is a part of another response.
+  return r_.main == nullptr && r_.assbackwards == 0 && r_.proto_num >= HTTP_VERSION(1, 1) &&
+         !has_head_ && !has_left_ && r_.bytes_sent == 0 && !client_is_gone();
+}
+
+void Response::hint(std::string_view name, std::string_view value) {
+  const Placement placement = placement_of(name);
+  if (placement == Placement::Drop || placement == Placement::ContentLength) return;
+  // httpd checks the headers of a response on their way out, but not these.
+  if (wsgi::object_to_header_name(name) || wsgi::object_to_header_value(value)) return;
+  if (hints_ == nullptr) hints_ = apr_table_make(r_.pool, 4);
+  apr_table_addn(hints_, keep(r_.pool, name), keep(r_.pool, value));
+}
+
+/// httpd sends headers_out and then empties it, so the response's own are put aside.
+void Response::send_hints() {
+  apr_table_t* const hints = std::exchange(hints_, nullptr);
+  if (hints == nullptr || !may_send_interim()) return;
+  apr_table_t* const headers = std::exchange(r_.headers_out, hints);
+  const int status = std::exchange(r_.status, kEarlyHints);
+  const char* const status_line = std::exchange(r_.status_line, "103 Early Hints");
+  ap_send_interim_response(&r_, 1);
+  r_.headers_out = headers;
+  r_.status = status;
+  r_.status_line = status_line;
+}
 
 void Response::head(int status, std::string_view reason) {
   has_head_ = true;
@@ -190,7 +225,7 @@ bool Response::send_pieces(int descriptor, std::uint64_t offset, std::uint64_t l
 }
 
 int Response::end() {
-  if (overridden_) return refuse(r_.status);
+  if (overridden_) return override_page();
   if (redirect_to_ != nullptr) return redirect();
   append(apr_bucket_eos_create(buckets_));
   append(apr_bucket_flush_create(buckets_));
@@ -213,6 +248,15 @@ int Response::cut() {
 int Response::refuse(int status) {
   apr_brigade_cleanup(brigade_);
   if (has_head_) forget_head();
+  return status;
+}
+
+int Response::override_page() {
+  const int status = r_.status;
+  const char* const line = r_.status_line;
+  refuse(status);
+  // Without a line httpd would answer a status that it has no words for with 500.
+  if (!has_words_for(status)) r_.status_line = line;
   return status;
 }
 

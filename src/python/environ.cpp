@@ -73,6 +73,10 @@ Ref make_environ(ThreadRecord& record, const wsgix_request& request,
     const Ref key = record.keys.key(position++, name);
     if (!key || !value || PyDict_SetItem(environ.get(), key.get(), value.get()) != 0) return {};
   }
+  if (objects.early_hints) {
+    const Ref key = record.keys.key(position++, "wsgix.early_hints");
+    if (!key || PyDict_SetItem(environ.get(), key.get(), objects.early_hints) != 0) return {};
+  }
   return environ;
 }
 

@@ -13,6 +13,7 @@ struct EnvironObjects {
   PyObject* input;
   PyObject* errors;
   PyObject* client_disconnected;
+  PyObject* early_hints;  ///< may be null
 };
 
 /// Null: an exception is pending.

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Responses that httpd completes, replaces or hands to another resource."""
 import json
+import socket
 
 import pytest
 
-from wsgix_httpd import BOTH_MODES, EVENT_DAEMON
+from wsgix_httpd import BOTH_MODES, EVENT_DAEMON, EVERYWHERE
 
 CONFIG = """
     $daemon
@@ -104,7 +105,7 @@ class TestErrorOverride:
         assert client.get("/status-file").text == "a page of httpd"
 
     def test_an_application_that_raises_in_its_page_is_a_500(self, httpd, client):
-        httpd.expect_log(r"WX6001: .*in the middle of the page", traceback=True)
+        httpd.expect_log("in the middle of the page", traceback=True)
 
         assert client.get("/status-raise").status_code == 500
 
@@ -235,3 +236,85 @@ class TestSettingsInHtaccess:
         assert "own page" not in client.get("/app/responses.wsgi/status?404").text
         assert client.head("/app/responses.wsgi/method").headers["x-method"] == "GET"
         assert client.get("/app/responses.wsgi/redirect?/x").headers["location"] == "/x"
+
+
+class TestClientGone:
+    variants = EVERYWHERE
+    config = CONFIG + "WSGIChunkedRequest On\n"
+
+    @pytest.fixture(autouse=True)
+    def words(self, httpd):
+        httpd.tolerate(r"asked at the start: False")
+
+    @pytest.mark.parametrize("size", [0, 10, 100_000])
+    def test_the_application_is_told(self, httpd, size):
+        httpd.expect_log("the client has gone")
+        body = b"x" * size
+
+        with socket.create_connection(("127.0.0.1", httpd.port), 10) as connection:
+            connection.sendall(b"POST /until-gone HTTP/1.1\r\nHost: x\r\n"
+                               b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            httpd.wait_for_log("asked at the start: False")
+
+        httpd.wait_for_log("the client has gone", 3)
+
+    def test_a_client_that_waits_is_there(self, httpd, client):
+        httpd.expect_log("the client is still there")
+
+        assert client.get("/until-gone").text == "patient"
+
+    def test_the_iteration_stops_and_close_is_called(self, httpd):
+        with socket.create_connection(("127.0.0.1", httpd.port), 10) as connection:
+            connection.sendall(b"GET /ticks HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b"tick 0" in connection.recv(65536) + connection.recv(65536)
+
+        found = httpd.wait_for_log(r"closed after (\d+) blocks", 5)
+
+        assert int(found[1]) < 100 and "iterated to the end" not in httpd.new_log()
+
+
+def interim_responses(answer):
+    """[(head, ...)] of every 1xx, and the rest."""
+    interim = []
+    while answer.startswith(b"HTTP/1.1 1"):
+        head, answer = answer.split(b"\r\n\r\n", 1)
+        interim.append(head.split(b"\r\n"))
+    return interim, answer
+
+
+class TestEarlyHints:
+    variants = EVERYWHERE
+    config = CONFIG
+
+    def test_come_before_the_response_and_stay_out_of_it(self, httpd, same_everywhere):
+        interim, final = interim_responses(httpd.raw_get("/hints?2"))
+
+        assert interim == [
+            [b"HTTP/1.1 103 Early Hints", b"Link: </0.css>; rel=preload", b"X-Number: 0"],
+            [b"HTTP/1.1 103 Early Hints", b"Link: </1.css>; rel=preload", b"X-Number: 1"]]
+        assert final.startswith(b"HTTP/1.1 200 OK\r\n") and final.endswith(b"\r\n\r\nhinted")
+        assert b"X-Final: yes" in final and b"Link:" not in final and b"X-Number" not in final
+        same_everywhere(final)
+
+    def test_do_not_wait_for_the_response(self, httpd):
+        with socket.create_connection(("127.0.0.1", httpd.port), 10) as connection:
+            connection.sendall(b"GET /hints?1 HTTP/1.1\r\nHost: x\r\n\r\n")
+
+            assert b" 200 " not in connection.recv(65536)
+
+    def test_an_old_client_gets_the_response_alone(self, httpd):
+        answer = httpd.raw_get("/hints?1", protocol="HTTP/1.0")
+
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n") and b" 103 " not in answer
+
+    def test_an_error_page_may_follow(self, httpd):
+        httpd.expect_log("after the hints", traceback=True)
+
+        interim, final = interim_responses(httpd.raw_get("/hints-raise"))
+
+        assert len(interim) == 1 and final.startswith(b"HTTP/1.1 500 ")
+        assert b"a.css" not in final
+
+    def test_many_in_a_row_leave_the_connections_usable(self, client):
+        for _ in range(3):
+            assert client.get("/hints?1").text == "hinted"

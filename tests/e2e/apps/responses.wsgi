@@ -2,7 +2,6 @@
 """Answers that httpd completes, replaces or hands to another resource."""
 import json
 import os
-import sys
 import time
 
 TEXT = [("Content-Type", "text/plain")]
@@ -88,7 +87,48 @@ def pid(environ, start_response):
     return reply(start_response, b"%d" % os.getpid())
 
 
+def until_gone(environ, start_response):
+    """Reads what there is, then works until the client has gone, and says what it saw."""
+    environ["wsgi.input"].read()
+    gone, say = environ["wsgix.client_disconnected"], environ["wsgi.errors"].write
+    say(f"asked at the start: {gone()}\n")
+    for _ in range(100):
+        if gone():
+            say("the client has gone\n")
+            return reply(start_response, b"for nobody")
+        time.sleep(0.05)
+    say("the client is still there\n")
+    return reply(start_response, b"patient")
+
+
+def ticks(environ, start_response):
+    start_response("200 OK", TEXT)
+
+    def blocks():
+        for number in range(100):
+            yield b"tick %d\n" % number
+            time.sleep(0.05)
+        environ["wsgi.errors"].write("iterated to the end\n")
+
+    return Blocks(environ, blocks())
+
+
+def hints(environ, start_response):
+    """/hints?2: that many interim responses, each an observable time before the next."""
+    for number in range(int(environ["QUERY_STRING"])):
+        environ["wsgix.early_hints"]([("Link", f"</{number}.css>; rel=preload"),
+                                      ("X-Number", str(number))])
+        time.sleep(0.3)
+    return reply(start_response, b"hinted", headers=[("X-Final", "yes")])
+
+
+def hints_then_raise(environ, start_response):
+    environ["wsgix.early_hints"]([("Link", "</a.css>")])
+    raise ValueError("after the hints")
+
+
 PATHS = {
+    "/until-gone": until_gone, "/ticks": ticks, "/hints": hints, "/hints-raise": hints_then_raise,
     "/method": method, "/status": status, "/status-file": status_of_file,
     "/status-raise": status_then_raise, "/redirect": redirect,
     "/read-redirect": read_and_redirect, "/target": target, "/error-page": error_page,
