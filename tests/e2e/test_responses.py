@@ -2,6 +2,7 @@
 """Responses that httpd completes, replaces or hands to another resource."""
 import json
 import socket
+import subprocess
 
 import pytest
 
@@ -318,3 +319,39 @@ class TestEarlyHints:
     def test_many_in_a_row_leave_the_connections_usable(self, client):
         for _ in range(3):
             assert client.get("/hints?1").text == "hinted"
+
+
+class TestOverHttp2:
+    variants = BOTH_MODES
+    config = """
+        LoadModule http2_module $modules/mod_http2.so
+        Protocols h2c http/1.1
+        H2EarlyHints On
+        WSGIErrorOverride On
+        ErrorDocument 404 "a page of httpd"
+    """ + CONFIG
+
+    @staticmethod
+    def curl(httpd, path, *options):
+        return subprocess.run(
+            ["curl", "-si", "--http2-prior-knowledge", *options, httpd.url + path],
+            capture_output=True, timeout=30)
+
+    def test_hints_come_before_the_response(self, httpd):
+        answer = self.curl(httpd, "/hints?1").stdout
+
+        assert answer.startswith(b"HTTP/2 103 \r\nlink: </0.css>; rel=preload\r\nx-number: 0\r\n")
+        assert b"HTTP/2 200 \r\n" in answer and answer.endswith(b"\r\n\r\nhinted")
+
+    def test_a_client_that_leaves_is_noticed(self, httpd):
+        httpd.tolerate("asked at the start")
+        httpd.expect_log("the client has gone")
+
+        assert self.curl(httpd, "/until-gone", "-m", "1").returncode != 0
+
+        httpd.wait_for_log("the client has gone", 4)
+
+    def test_pages_are_replaced_and_redirects_followed(self, httpd):
+        assert self.curl(httpd, "/status?404").stdout.endswith(b"\r\n\r\na page of httpd")
+        assert b'"REQUEST_METHOD": "GET"' in self.curl(
+            httpd, "/read-redirect?/target", "-d", "x" * 70_000).stdout

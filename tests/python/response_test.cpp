@@ -335,7 +335,7 @@ TEST_F(Response, RefusesHintsThatAreNoHeadersOrComeTooLate) {
       "return [repr(said).encode()]");
 
   EXPECT_EQ(reply.body,
-            "begun[\"TypeError: early_hints() argument must be list, not tuple\", "
+            "begun['TypeError: early_hints() argument must be list, not tuple', "
             "\"ValueError: space character in header name: b'a b'\", "
             "\"ValueError: carriage return/line feed character in header value: b'b\\\\nc'\", "
             "'ValueError: each header must be a 2-tuple, got length 1', "
