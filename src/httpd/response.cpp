@@ -280,8 +280,8 @@ int Response::redirect() {
   r_.method_number = M_GET;
   apr_table_unset(r_.headers_in, "Content-Length");
   apr_table_unset(r_.headers_in, "Transfer-Encoding");
-  // Not ap_internal_redirect_handler(), which passes on our Content-Type: for httpd that can name
-  // a handler, and an application must not choose one for the site's files.
+  // Not ap_internal_redirect_handler(), which passes on our Content-Type: before httpd 2.4.60 it
+  // could name a handler (CVE-2024-38476), and an application must not choose one for a file.
   ap_internal_redirect(target, &r_);
   return OK;
 }
