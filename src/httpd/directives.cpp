@@ -11,11 +11,11 @@
 namespace wsgix::httpd {
 namespace {
 
-Result<bool> flag(const Line& line, std::string_view value) {
+Result<bool> flag(const Line& line, std::string_view value, const char* accepted = "Off | On") {
   if (wsgi::equals_ignoring_case(value, "on")) return true;
   if (wsgi::equals_ignoring_case(value, "off")) return false;
-  return refused(line, std::string(line.cmd.cmd->name) + " must be one of: Off | On, not '" +
-                           std::string(value) + "'");
+  return refused(line, std::string(line.cmd.cmd->name) + " must be one of: " + accepted +
+                           ", not '" + std::string(value) + "'");
 }
 
 /// Directives of the main server alone: httpd's context bits cannot say that.
@@ -40,6 +40,17 @@ Result<void> set_directory_flag(Line& line, std::string_view value) {
   const Result<bool> on = flag(line, value);
   if (!on) return failed(on);
   line.directory.*Member = *on;
+  return {};
+}
+
+Result<void> set_map_head_to_get(Line& line, std::string_view value) {
+  if (wsgi::equals_ignoring_case(value, "auto")) {
+    line.directory.map_head_to_get = MapHead::Auto;
+    return {};
+  }
+  const Result<bool> on = flag(line, value, "Off | On | Auto");
+  if (!on) return failed(on);
+  line.directory.map_head_to_get = *on ? MapHead::On : MapHead::Off;
   return {};
 }
 
@@ -169,6 +180,12 @@ const command_rec kDirectives[] = {
                     "addresses and networks of the proxies in front of httpd"),
     AP_INIT_ITERATE("WSGITrustedProxyHeaders", (take_one<add_trusted_proxy_header>), nullptr, OR_FILEINFO,
                     "headers of those proxies that may change environ"),
+    AP_INIT_TAKE1("WSGIMapHEADToGET", (take_one<set_map_head_to_get>), nullptr, OR_FILEINFO,
+                  "On, Off or Auto; default Auto"),
+    AP_INIT_TAKE1("WSGIErrorOverride", (take_one<set_directory_flag<&DirConfig::error_override>>), nullptr,
+                  OR_FILEINFO, "On or Off; default Off"),
+    AP_INIT_TAKE1("WSGILocalRedirect", (take_one<set_directory_flag<&DirConfig::local_redirect>>), nullptr,
+                  OR_FILEINFO, "On or Off; default On"),
     AP_INIT_TAKE1("WSGIRestrictEmbedded", (take_one<set_server_flag<&ServerConfig::restrict_embedded>>), nullptr,
                   RSRC_CONF, "On or Off; default Off"),
     AP_INIT_TAKE1("WSGIRestrictStdin", (take_one<set_server_flag<&ServerConfig::restrict_stdin>>), nullptr,

@@ -104,13 +104,22 @@ void add_headers(request_rec& r, const Route& route, Builder& out) {
   }
 }
 
-/// WSGIMapHEADToGET's default: a content filter such as deflate needs the body's bytes to say
-/// the same headers for HEAD as for GET.
+/// A content filter such as deflate needs the body's bytes to say the same headers for HEAD as
+/// for GET.
+bool has_content_filter(const request_rec& r) {
+  return r.output_filters != nullptr && r.output_filters->frec != nullptr &&
+         r.output_filters->frec->ftype < AP_FTYPE_PROTOCOL;
+}
+
+/// For httpd HEAD is a GET whose body it does not send, so the client gets none in any case.
 std::string_view shown_method(const request_rec& r) {
-  const bool has_content_filter = r.output_filters != nullptr &&
-                                  r.output_filters->frec != nullptr &&
-                                  r.output_filters->frec->ftype < AP_FTYPE_PROTOCOL;
-  return r.header_only && r.method_number == M_GET && has_content_filter ? "GET" : r.method;
+  if (!r.header_only || r.method_number != M_GET) return r.method;
+  switch (config_of(r).map_head_to_get.value_or(MapHead::Auto)) {
+    case MapHead::Off: return r.method;
+    case MapHead::On: return "GET";
+    case MapHead::Auto: break;
+  }
+  return has_content_filter(r) ? "GET" : r.method;
 }
 
 std::string_view request_uri(const request_rec& r) {

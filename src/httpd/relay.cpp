@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "client_socket.hpp"
 #include "log.hpp"
 
 namespace wsgix::httpd {
@@ -21,24 +22,10 @@ constexpr std::size_t kBatchBytes = 262144;
 constexpr timespec kBetweenConnects{0, 20'000'000};
 /// A stream of HTTP/2 has no socket of its own to poll.
 constexpr milliseconds kStreamLook{5};
+/// Nor does it wake anybody when the client resets it.
+constexpr milliseconds kResetLook{250};
 /// mod_reqtimeout notices a slow body only when somebody reads.
 constexpr milliseconds kBodyLook{1000};
-
-// Hanging up one direction is a Linux event; elsewhere only a full close is noticed.
-#ifdef POLLRDHUP
-constexpr short kHangup = POLLRDHUP;
-#else
-constexpr short kHangup = 0;
-#endif
-constexpr short kBroken = POLLERR | POLLHUP | POLLNVAL;
-
-int socket_of(const request_rec& r) {
-  if (r.connection->master != nullptr) return -1;
-  apr_socket_t* socket = ap_get_conn_socket(r.connection);
-  apr_os_sock_t number = -1;
-  if (socket == nullptr || apr_os_sock_get(&number, socket) != APR_SUCCESS) return -1;
-  return number;
-}
 
 wire::RequestHead head_of(request_rec& r, const Route& route, BodyFacts body) {
   Environ environment = build_environ(r, route);
@@ -72,7 +59,7 @@ Relay::Relay(request_rec& r, const Route& route, GroupClient& client, BodyFacts 
       head_(head_of(r, route, body)),
       body_(r),
       response_(r),
-      client_socket_(socket_of(r)),
+      client_socket_(client_socket_of(r)),
       started_(Clock::now()),
       progress_(started_) {
   body_waits_for_worker_ = body.has_body && (r.expecting_100 != 0 || body.content_length < 0 ||
@@ -198,7 +185,9 @@ Result<Relay::Step> Relay::wait_for_news() {
 
   const Deadline deadline = current_deadline();
   Deadline look = deadline;
-  if (from_client) look = std::min(look, after(client_socket_ >= 0 ? kBodyLook : kStreamLook));
+  const bool is_stream = client_socket_ < 0;
+  if (from_client) look = std::min(look, after(is_stream ? kStreamLook : kBodyLook));
+  if (is_stream) look = std::min(look, after(kResetLook));
   const int ready = ::poll(polled, polls_client ? 2 : 1, poll_timeout(look));
   if (ready < 0 && errno != EINTR) {
     return failed(ErrorCode::SocketFailed, subject() + ": poll", errno);
@@ -207,6 +196,7 @@ Result<Relay::Step> Relay::wait_for_news() {
   if (ready > 0 && polls_client && !from_client && (polled[1].revents & (kHangup | kBroken)) != 0) {
     return client_gone();
   }
+  if (is_stream && r_.connection->aborted != 0) return client_gone();
   if (ready <= 0 && Clock::now() >= deadline) return deadline_passed();
   return Step::GoOn;
 }

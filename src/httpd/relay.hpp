@@ -49,6 +49,7 @@ class Relay {
   Result<Step> take_frames();
   Result<Step> on_frame(const channel::Frame& frame);
   Result<Step> on_welcome(std::string_view payload);
+  Result<Step> on_early_hints(std::string_view payload);
   Result<Step> on_response_head(std::string_view payload);
   Result<Step> on_response_body(std::string_view payload);
   Result<Step> on_response_file(std::string_view payload);

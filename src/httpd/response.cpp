@@ -7,13 +7,17 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "pool.hpp"
+#include "settings.hpp"
 #include "wsgix/wsgi/environ.hpp"
+#include "wsgix/wsgi/response_rules.hpp"
 
 namespace wsgix::httpd {
 namespace {
 
+constexpr int kEarlyHints = 103;  // RFC 8297
 constexpr std::size_t kFilePieceBytes = 262144;
 /// Pieces of at least this size are passed on from where they are instead of being copied.
 constexpr std::size_t kCopyBelowBytes = 16384;
@@ -47,6 +51,12 @@ Placement placement_of(std::string_view name) noexcept {
   return Placement::Repeat;
 }
 
+bool has_words_for(int status) noexcept {
+  return std::string_view(ap_get_status_line(status)).starts_with(fmt::format_int(status).c_str());
+}
+
+bool is_error(int status) noexcept { return status >= 400 && status <= 599; }
+
 const char* keep(apr_pool_t* pool, std::string_view text) {
   return apr_pstrmemdup(pool, text.data(), text.size());
 }
@@ -67,8 +77,37 @@ Response::Response(request_rec& r)
 
 Response::~Response() { apr_brigade_destroy(brigade_); }
 
+bool Response::may_send_interim() const noexcept {
+  // What a subrequest answers is a part of another response.
+  return r_.main == nullptr && r_.assbackwards == 0 && r_.proto_num >= HTTP_VERSION(1, 1) &&
+         !has_head_ && !has_left_ && r_.bytes_sent == 0 && !client_is_gone();
+}
+
+void Response::hint(std::string_view name, std::string_view value) {
+  const Placement placement = placement_of(name);
+  if (placement == Placement::Drop || placement == Placement::ContentLength) return;
+  // httpd checks the headers of a response on their way out, but not these.
+  if (wsgi::object_to_header_name(name) || wsgi::object_to_header_value(value)) return;
+  if (hints_ == nullptr) hints_ = apr_table_make(r_.pool, 4);
+  apr_table_addn(hints_, keep(r_.pool, name), keep(r_.pool, value));
+}
+
+/// httpd sends headers_out and then empties it, so the response's own are put aside.
+void Response::send_hints() {
+  apr_table_t* const hints = std::exchange(hints_, nullptr);
+  if (hints == nullptr || !may_send_interim()) return;
+  apr_table_t* const headers = std::exchange(r_.headers_out, hints);
+  const int status = std::exchange(r_.status, kEarlyHints);
+  const char* const status_line = std::exchange(r_.status_line, "103 Early Hints");
+  ap_send_interim_response(&r_, 1);
+  r_.headers_out = headers;
+  r_.status = status;
+  r_.status_line = status_line;
+}
+
 void Response::head(int status, std::string_view reason) {
   has_head_ = true;
+  overridden_ = is_error(status) && config_of(r_).error_override.value_or(false);
   r_.status = status;
   char* const line = static_cast<char*>(apr_palloc(r_.pool, reason.size() + 16));
   *fmt::format_to(line, "{:03} {}", std::clamp(status, 0, 999), reason) = '\0';
@@ -89,7 +128,8 @@ void Response::header(std::string_view name, std::string_view value) {
     case Placement::Single:
       apr_table_setn(r_.headers_out, keep(r_.pool, name), keep(r_.pool, value));
       if (r_.status == HTTP_OK && value.starts_with('/') &&
-          wsgi::equals_ignoring_case(name, "location")) {
+          wsgi::equals_ignoring_case(name, "location") &&
+          config_of(r_).local_redirect.value_or(true)) {
         redirect_to_ = keep(r_.pool, value);
       }
       return;
@@ -118,7 +158,7 @@ bool Response::pass() {
 
 bool Response::body(std::string_view data) {
   if (client_is_gone()) return false;
-  if (redirect_to_ != nullptr || data.empty()) return true;
+  if (drops_body() || data.empty()) return true;
   if (data.size() < kCopyBelowBytes) {
     apr_brigade_write(brigade_, nullptr, nullptr, data.data(), data.size());
   } else {
@@ -132,7 +172,7 @@ bool Response::body(std::string_view data) {
 }
 
 bool Response::flush() {
-  if (redirect_to_ != nullptr) return !client_is_gone();
+  if (drops_body()) return !client_is_gone();
   append(apr_bucket_flush_create(buckets_));
   return pass();
 }
@@ -149,7 +189,7 @@ Result<bool> Response::file(UniqueFd descriptor, std::uint64_t offset, std::uint
                               length, offset, size));
   }
   if (client_is_gone()) return false;
-  if (redirect_to_ != nullptr || length == 0) return true;
+  if (drops_body() || length == 0) return true;
 
   UniqueFd own = reopened(descriptor.get());
   if (!own) return send_pieces(descriptor.get(), offset, length);
@@ -192,6 +232,7 @@ void Response::append_end() {
 }
 
 int Response::end() {
+  if (overridden_) return override_page();
   if (redirect_to_ != nullptr) return redirect();
   append_end();
   pass();
@@ -215,25 +256,38 @@ int Response::refuse(int status) {
   return status;
 }
 
+int Response::override_page() {
+  const int status = r_.status;
+  const char* const line = r_.status_line;
+  refuse(status);
+  // Without a line httpd would answer a status that it has no words for with 500.
+  if (!has_words_for(status)) r_.status_line = line;
+  return status;
+}
+
 void Response::forget_head() {
   apr_table_clear(r_.headers_out);
   r_.status = HTTP_OK;
   r_.status_line = nullptr;
   r_.clength = 0;
   r_.content_type = nullptr;
-  has_head_ = false;
+  has_head_ = overridden_ = false;
   redirect_to_ = nullptr;
 }
 
 /// RFC 3875, 6.2.2: a local Location without a status is answered by that resource.
 int Response::redirect() {
   const char* const target = redirect_to_;
+  // httpd finds the end of an unread body by the two headers that are removed below: without this
+  // the rest of it would be taken for the connection's next request.
+  if (const int status = ap_discard_request_body(&r_); status != OK) return refuse(status);
   r_.method = "GET";
   r_.method_number = M_GET;
-  // The body has been read: the new request must not think that it has one.
   apr_table_unset(r_.headers_in, "Content-Length");
   apr_table_unset(r_.headers_in, "Transfer-Encoding");
-  ap_internal_redirect_handler(target, &r_);
+  // Not ap_internal_redirect_handler(), which passes on our Content-Type: before httpd 2.4.60 it
+  // could name a handler (CVE-2024-38476), and an application must not choose one for a file.
+  ap_internal_redirect(target, &r_);
   return OK;
 }
 

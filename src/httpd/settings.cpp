@@ -47,6 +47,9 @@ void merge_into(DirConfig& outer, const DirConfig& inner) {
   prefer(outer.chunked_request, inner.chunked_request);
   prefer(outer.trusted_proxies, inner.trusted_proxies);
   prefer(outer.trusted_proxy_headers, inner.trusted_proxy_headers);
+  prefer(outer.map_head_to_get, inner.map_head_to_get);
+  prefer(outer.error_override, inner.error_override);
+  prefer(outer.local_redirect, inner.local_redirect);
 }
 
 // Only exhausted memory can throw in these four, and httpd has no way on from there either.

@@ -2,6 +2,7 @@
 // httpd/settings.hpp: what the directives wrote, per directory and per server, and how it merges.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,13 @@ class ChildProcess;
 /// "sites/shop.conf:12"
 std::string place_of(const cmd_parms& cmd);
 
+/// WSGIMapHEADToGET: when an application is told GET for a request that is HEAD.
+enum class MapHead : std::uint8_t {
+  Off,
+  On,
+  Auto,  ///< when a content filter needs the body to make the headers of HEAD
+};
+
 /// The values that a request can find at any level. Everything outside a <Directory> stands in
 /// its server's default section, so one merge covers main server, virtual host and directory.
 /// Trivial to copy and to destroy, because httpd merges such records during each request: texts
@@ -33,6 +41,9 @@ struct DirConfig {
   // Lists of one section, in its pool; an inner section's list replaces the outer one's.
   std::vector<wsgi::Network>* trusted_proxies = nullptr;
   std::vector<wsgi::ProxyHeader>* trusted_proxy_headers = nullptr;
+  std::optional<MapHead> map_head_to_get;
+  std::optional<bool> error_override;
+  std::optional<bool> local_redirect;
 };
 
 struct ScriptAlias {
