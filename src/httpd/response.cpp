@@ -63,7 +63,8 @@ UniqueFd reopened(int descriptor) {
 Response::Response(request_rec& r)
     : r_(r),
       brigade_(apr_brigade_create(r.pool, r.connection->bucket_alloc)),
-      buckets_(r.connection->bucket_alloc) {}
+      buckets_(r.connection->bucket_alloc),
+      status_before_(r.status) {}
 
 Response::~Response() { apr_brigade_destroy(brigade_); }
 
@@ -100,6 +101,13 @@ void Response::header(std::string_view name, std::string_view value) {
   }
 }
 
+/// The first brigade goes out with its body, from which httpd counts a length. After it mod_http2
+/// would send what a HEAD, a 204 or a 304 must not have: it drops the body of one brigade only.
+bool Response::is_unwanted() const noexcept {
+  const bool head_only = r_.header_only != 0 || AP_STATUS_IS_HEADER_ONLY(r_.status);
+  return redirect_to_ != nullptr || (has_left_ && head_only);
+}
+
 void Response::append(apr_bucket* bucket) { APR_BRIGADE_INSERT_TAIL(brigade_, bucket); }
 
 bool Response::pass() {
@@ -118,7 +126,7 @@ bool Response::pass() {
 
 bool Response::body(std::string_view data) {
   if (client_is_gone()) return false;
-  if (redirect_to_ != nullptr || data.empty()) return true;
+  if (is_unwanted() || data.empty()) return true;
   if (data.size() < kCopyBelowBytes) {
     apr_brigade_write(brigade_, nullptr, nullptr, data.data(), data.size());
   } else {
@@ -149,7 +157,7 @@ Result<bool> Response::file(UniqueFd descriptor, std::uint64_t offset, std::uint
                               length, offset, size));
   }
   if (client_is_gone()) return false;
-  if (redirect_to_ != nullptr || length == 0) return true;
+  if (is_unwanted() || length == 0) return true;
 
   UniqueFd own = reopened(descriptor.get());
   if (!own) return send_pieces(descriptor.get(), offset, length);
@@ -184,11 +192,17 @@ bool Response::send_pieces(int descriptor, std::uint64_t offset, std::uint64_t l
   return true;
 }
 
+/// httpd takes the end of a subrequest away only where it stands last; behind a flush it would
+/// end the page around it (`<!--#include virtual -->`), which flushes for itself.
+void Response::pass_end() {
+  append(apr_bucket_eos_create(buckets_));
+  if (r_.main == nullptr) append(apr_bucket_flush_create(buckets_));
+  pass();
+}
+
 int Response::end() {
   if (redirect_to_ != nullptr) return redirect();
-  append(apr_bucket_eos_create(buckets_));
-  append(apr_bucket_flush_create(buckets_));
-  pass();
+  pass_end();
   return OK;
 }
 
@@ -198,9 +212,7 @@ int Response::cut() {
   r_.no_cache = 1;
   // What mod_proxy does: the chunk filter then withholds the last chunk, HTTP/2 resets the stream.
   append(ap_bucket_error_create(HTTP_BAD_GATEWAY, nullptr, r_.pool, buckets_));
-  append(apr_bucket_eos_create(buckets_));
-  append(apr_bucket_flush_create(buckets_));
-  pass();
+  pass_end();
   return OK;
 }
 
@@ -212,7 +224,8 @@ int Response::refuse(int status) {
 
 void Response::forget_head() {
   apr_table_clear(r_.headers_out);
-  r_.status = HTTP_OK;
+  // Not simply 200: in an ErrorDocument it is the first error, from which httpd sees the second.
+  r_.status = status_before_;
   r_.status_line = nullptr;
   r_.clength = 0;
   r_.content_type = nullptr;

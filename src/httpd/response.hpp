@@ -49,6 +49,8 @@ class Response {
 
  private:
   bool pass();
+  void pass_end();
+  bool is_unwanted() const noexcept;
   void append(apr_bucket* bucket);
   bool send_pieces(int descriptor, std::uint64_t offset, std::uint64_t length);
   void forget_head();
@@ -57,6 +59,7 @@ class Response {
   request_rec& r_;
   apr_bucket_brigade* brigade_;
   apr_bucket_alloc_t* buckets_;
+  int status_before_;
   std::size_t queued_bytes_ = 0;
   bool queued_bucket_ = false;
   bool has_head_ = false;
