@@ -73,7 +73,8 @@ UniqueFd reopened(int descriptor) {
 Response::Response(request_rec& r)
     : r_(r),
       brigade_(apr_brigade_create(r.pool, r.connection->bucket_alloc)),
-      buckets_(r.connection->bucket_alloc) {}
+      buckets_(r.connection->bucket_alloc),
+      status_before_(r.status) {}
 
 Response::~Response() { apr_brigade_destroy(brigade_); }
 
@@ -140,6 +141,13 @@ void Response::header(std::string_view name, std::string_view value) {
   }
 }
 
+/// The first brigade goes out with its body, from which httpd counts a length. After it mod_http2
+/// would send what a HEAD, a 204 or a 304 must not have: it drops the body of one brigade only.
+bool Response::is_unwanted() const noexcept {
+  const bool head_only = r_.header_only != 0 || AP_STATUS_IS_HEADER_ONLY(r_.status);
+  return drops_body() || (has_left_ && head_only);
+}
+
 void Response::append(apr_bucket* bucket) { APR_BRIGADE_INSERT_TAIL(brigade_, bucket); }
 
 bool Response::pass() {
@@ -158,7 +166,7 @@ bool Response::pass() {
 
 bool Response::body(std::string_view data) {
   if (client_is_gone()) return false;
-  if (drops_body() || data.empty()) return true;
+  if (is_unwanted() || data.empty()) return true;
   if (data.size() < kCopyBelowBytes) {
     apr_brigade_write(brigade_, nullptr, nullptr, data.data(), data.size());
   } else {
@@ -189,7 +197,7 @@ Result<bool> Response::file(UniqueFd descriptor, std::uint64_t offset, std::uint
                               length, offset, size));
   }
   if (client_is_gone()) return false;
-  if (drops_body() || length == 0) return true;
+  if (is_unwanted() || length == 0) return true;
 
   UniqueFd own = reopened(descriptor.get());
   if (!own) return send_pieces(descriptor.get(), offset, length);
@@ -267,7 +275,8 @@ int Response::override_page() {
 
 void Response::forget_head() {
   apr_table_clear(r_.headers_out);
-  r_.status = HTTP_OK;
+  // Not simply 200: in an ErrorDocument it is the first error, from which httpd sees the second.
+  r_.status = status_before_;
   r_.status_line = nullptr;
   r_.clength = 0;
   r_.content_type = nullptr;

@@ -62,12 +62,14 @@ class Response {
   void forget_head();
   int redirect();
   int override_page();
+  bool is_unwanted() const noexcept;
   bool drops_body() const noexcept { return overridden_ || redirect_to_ != nullptr; }
 
   request_rec& r_;
   apr_table_t* hints_ = nullptr;
   apr_bucket_brigade* brigade_;
   apr_bucket_alloc_t* buckets_;
+  int status_before_;
   std::size_t queued_bytes_ = 0;
   bool queued_bucket_ = false;
   bool has_head_ = false;

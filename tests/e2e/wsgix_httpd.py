@@ -110,6 +110,7 @@ class Httpd:
         (self.root / "reports").mkdir()
         (self.root / "reports").chmod(0o1777)
         self.port = free_port()
+        self.tls_port = free_port()
         self.name = name
         self.popen = None
         self.marker = uuid.uuid4().hex
@@ -127,7 +128,8 @@ class Httpd:
         if self.variant.mode == "daemon":
             daemon = f"WSGIDaemonProcess suite {daemon_options}\nWSGIProcessGroup suite"
         self.words = {
-            "root": self.root, "port": self.port, "log_level": log_level,
+            "root": self.root, "port": self.port, "tls_port": self.tls_port,
+            "log_level": log_level,
             "mpm": self.variant.mpm, "modules": MODULES, "build": self.stage.build,
             "apps": self.stage.apps, "examples": self.stage.examples, "daemon": daemon,
             "identity": f"User {USER}\nGroup {USER}" if RUNS_AS_ROOT else "",
