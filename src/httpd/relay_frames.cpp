@@ -28,7 +28,7 @@ Result<Relay::Step> Relay::on_frame(const channel::Frame& frame) {
     case FrameType::WantBody:
       accepted_ = true;
       body_may_flow_ = facts_.has_body;
-      if (body_may_flow_ && !response_.has_left()) body_.invite();
+      if (body_may_flow_ && !body_has_ended_ && !response_.has_left()) body_.invite();
       return Step::GoOn;
     case FrameType::EarlyHints: return on_early_hints(frame.payload);
     case FrameType::ResponseHead: return on_response_head(frame.payload);
