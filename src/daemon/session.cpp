@@ -167,7 +167,7 @@ bool Session::receive_piece(bool may_wait) {
     if (*frame) return take_body_frame(**frame);
     if (!may_wait) return false;
     // The client may be waiting for what is queued before it sends more.
-    if (channel_.queued_bytes() != 0 && flush() != 0) return false;
+    if (flush() != 0) return false;
     const auto readable = channel::wait_readable(channel_.fd(), deadline);
     if (!readable) {
       fail(readable.error());
@@ -181,6 +181,7 @@ bool Session::receive_piece(bool may_wait) {
 }
 
 void Session::ask_for_body() {
+  const std::lock_guard lock(sending_);
   body_ = Body::Streaming;
   channel_.queue(FrameType::WantBody);
 }
@@ -214,6 +215,7 @@ Deadline Session::send_deadline(std::size_t more_bytes) const {
 }
 
 int Session::send_head(const wsgix_response_head& head) {
+  const std::lock_guard lock(sending_);
   if (io_failure_ != 0) return io_failure_;
   wire::ResponseHead message;
   message.status = static_cast<std::uint16_t>(head.status);
@@ -235,6 +237,7 @@ int Session::send_head(const wsgix_response_head& head) {
 }
 
 void Session::early_hints(const wsgix_field* headers, std::size_t count) {
+  const std::lock_guard lock(sending_);
   if (io_failure_ != 0 || head_sent_) return;
   wire::EarlyHints hints;
   for (std::size_t i = 0; i < count; ++i) {
@@ -244,10 +247,11 @@ void Session::early_hints(const wsgix_field* headers, std::size_t count) {
     log_.write(LogLevel::Warning, queued.error());  // too large to travel
     return;
   }
-  flush();
+  if (const auto flushed = channel_.flush(send_deadline(0)); !flushed) fail(flushed.error());
 }
 
 int Session::send_body(std::string_view data) {
+  const std::lock_guard lock(sending_);
   if (io_failure_ != 0) return io_failure_;
   if (channel_.queued_bytes() + data.size() < WSGIX_QUEUE_BYTES) {
     if (!data.empty()) channel_.queue(FrameType::ResponseBody, data);
@@ -263,12 +267,14 @@ int Session::send_body(std::string_view data) {
 }
 
 int Session::send_file(int descriptor, std::uint64_t offset, std::uint64_t length) {
+  const std::lock_guard lock(sending_);
   if (io_failure_ != 0) return io_failure_;
   const auto sent = channel_.send_file(descriptor, {offset, length}, send_deadline(0));
   return sent ? 0 : fail(sent.error());
 }
 
 int Session::flush() {
+  const std::lock_guard lock(sending_);
   if (io_failure_ != 0) return io_failure_;
   const auto flushed = channel_.flush(send_deadline(0));
   return flushed ? 0 : fail(flushed.error());
@@ -282,7 +288,9 @@ bool Session::client_is_gone() const noexcept {
 void Session::log(int level, std::string_view file, std::uint32_t line, std::string_view words) {
   const auto severity = static_cast<LogLevel>(std::clamp(level, 0, 7));
   const wire::LogRecord record{severity, line, file, words};
-  if (io_failure_ != 0 || !channel_.queue(FrameType::Log, record)) {
+  // Never wait for a thread that sends: it may wait for the client, and we hold the GIL.
+  const std::unique_lock lock(sending_, std::try_to_lock);
+  if (!lock || io_failure_ != 0 || !channel_.queue(FrameType::Log, record)) {
     log_.write(severity, words);
     return;
   }

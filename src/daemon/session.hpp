@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -82,6 +83,9 @@ class Session {
   // Atomic because client_is_gone() may be asked by another thread of the application.
   std::atomic<int> body_failure_ = 0;  ///< WSGIX_IO_*, once the application cannot get it whole
   std::atomic<int> io_failure_ = 0;    ///< WSGIX_IO_*, once the connection is unusable
+  /// Guards the channel's queue: any thread of the application may write to wsgi.errors while
+  /// another one is inside a call that sends.
+  std::mutex sending_;
   std::string_view unread_;
   bool head_sent_ = false;
 };

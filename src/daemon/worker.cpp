@@ -5,11 +5,14 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <csignal>
 #include <vector>
 
 #include "dispatcher.hpp"
 #include "python.hpp"
 #include "wsgix/daemon/control.hpp"
+#include "wsgix/os/child.hpp"
 #include "wsgix/os/descriptors.hpp"
 #include "wsgix/os/signals.hpp"
 #include "wsgix/os/thread.hpp"
@@ -125,10 +128,22 @@ Result<std::vector<os::Thread>> start_threads(Dispatcher& dispatcher, int thread
   return started;
 }
 
+/// From here on the kernel ends this process with its supervisor. When that has gone already, the
+/// exit handlers of the application still get their time, and not more.
+void end_with_supervisor(const WorkerPlace& place) {
+  constexpr unsigned kLeastSeconds = 5;
+  const auto asked = os::ask_for_parent_death_signal(SIGKILL);
+  if (asked && !os::has_ended(place.lifeline) && ::getppid() == place.supervisor) return;
+  const auto allowed = static_cast<unsigned>(std::max(place.settings.daemon.shutdown_timeout, 0));
+  ::alarm(std::max(allowed, kLeastSeconds));
+}
+
 Result<void> serve(const WorkerPlace& place) {
   auto signals = os::SignalPipe::open({SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP});
   if (!signals) return failed(signals);
 
+  // While Python is starting or ending nobody here hears that the supervisor has gone.
+  end_with_supervisor(place);
   Python python(place.settings, place.log);
   python.load(place.settings.preloads);
 
@@ -139,8 +154,10 @@ Result<void> serve(const WorkerPlace& place) {
   auto threads = start_threads(**dispatcher, place.settings.daemon.threads);
   if (!threads) return failed(threads);
 
+  if (auto outlives = os::ask_for_parent_death_signal(0); !outlives) return outlives;
   send_report(place.control, {Report::Ready, Cause::None});
   Watch(place, *signals, **dispatcher).until_drained();
+  end_with_supervisor(place);
   threads->clear();
   python.stop();
   return {};

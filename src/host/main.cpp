@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // host/main.cpp: wsgix-host, the program that runs one daemon group. Connects rooms, decides
 // nothing. The httpd parent starts it; the descriptors it is given are in descriptors.hpp.
+#include <poll.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -11,6 +12,7 @@
 #include "settings_source.hpp"
 #include "start_order.hpp"
 #include "supervision.hpp"
+#include "wsgix/base/clock.hpp"
 #include "wsgix/os/descriptors.hpp"
 #include "wsgix/os/error_log.hpp"
 #include "wsgix/os/process_title.hpp"
@@ -25,6 +27,17 @@ int refuse(const Error& error, ExitCode code) {
   return code;
 }
 
+/// The pause after hosts that ended early, before anything can end this one. False: httpd is gone.
+bool wait_for_turn(milliseconds pause) {
+  const Deadline turn = after(pause);
+  pollfd lifeline{kLifeline, POLLIN, 0};
+  while (Clock::now() < turn) {
+    ::poll(&lifeline, 1, poll_timeout(turn));
+    if (os::has_ended(kLifeline)) return false;
+  }
+  return true;
+}
+
 int serve() {
   os::reset_signals();
   os::close_from(kFirstUnused);
@@ -35,6 +48,7 @@ int serve() {
   if (!settings) return refuse(settings.error(), kBadSettings);
   os::ErrorLog log(kErrorLog, static_cast<LogLevel>(settings->log_level));
 
+  if (!wait_for_turn(milliseconds(settings->start_delay_ms))) return kDone;
   if (const auto placed = take_place(*settings, log); !placed) {
     return refuse(placed.error(), kNoPlace);
   }

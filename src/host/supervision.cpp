@@ -73,7 +73,7 @@ Supervision::Supervision(const config::HostSettings& settings, scoreboard::Board
       board_(board),
       log_(log),
       slots_(board),
-      group_(limits_of(settings.daemon), after(milliseconds(settings.start_delay_ms))),
+      group_(limits_of(settings.daemon), Clock::now()),
       httpd_(::getppid()),
       retire_pipe_open_(os::is_open(kRetire)) {}
 
@@ -243,6 +243,7 @@ void Supervision::start(WorkerId id) {
                     fmt::format("group '{}': the scoreboard is full", settings_.daemon.name)});
   }
   auto control = os::make_message_pair();
+  const pid_t self = ::getpid();
   auto child = control ? os::fork_child() : Result<os::Child>(failed(control));
   if (!child) {
     slots_.free(*slot);
@@ -254,27 +255,30 @@ void Supervision::start(WorkerId id) {
   Running worker{std::move(*child), std::move(control->one), *slot, 0};
   if (worker.process.pid() == 0) {
     worker.control = std::move(control->other);
-    become_worker(worker);
+    become_worker(worker, self);
   }
   worker.pid = worker.process.pid();
   workers_.emplace(id, std::move(worker));
 }
 
-void Supervision::become_worker(Running& place) {
-  // The others' ends: a worker must not keep a sibling's socket open, nor answer for the host.
-  for (auto& entry : workers_) entry.second.control.reset();
-  signals_.reset();
-  for (const int fd : {kSettings, kScoreboard, kRetire, kHandover}) ::close(fd);
-  os::set_process_title(config::title(settings_.daemon));
+void Supervision::become_worker(Running& place, pid_t supervisor) {
+  // Nothing may leave this function: unwinding would run the supervisor's own destructors here.
   try {
+    // The others' ends: a worker must not keep a sibling's socket open, nor answer for the host.
+    for (auto& entry : workers_) entry.second.control.reset();
+    signals_.reset();
+    for (const int fd : {kSettings, kScoreboard, kRetire, kHandover}) ::close(fd);
+    os::set_process_title(config::title(settings_.daemon));
     const daemon::WorkerPlace worker{settings_,  kListener,
-                                     kLifeline,  place.control.get(),
+                                     kLifeline,  place.control.get(), supervisor,
                                      place.slot, board_.workers[place.slot],
                                      log_};
     // _exit: what the host would clean up at its own end is not the worker's.
     ::_exit(daemon::run_worker(worker));
   } catch (const std::exception& bug) {
     log_.write(LogLevel::Critical, Error{ErrorCode::UnexpectedException, bug.what()});
+  } catch (...) {
+    ::_exit(1);
   }
   ::_exit(1);
 }

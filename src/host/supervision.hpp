@@ -50,7 +50,7 @@ class Supervision {
   // what to do
   void act();
   void start(supervisor::WorkerId id);
-  [[noreturn]] void become_worker(Running& place);
+  [[noreturn]] void become_worker(Running& place, pid_t supervisor);
   void kill(supervisor::WorkerId id);
   void report_ready();
   void show_on_board();

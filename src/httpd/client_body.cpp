@@ -91,6 +91,7 @@ void ClientBody::finish(apr_status_t status) {
   switch (ap_map_http_request_error(status, HTTP_BAD_REQUEST)) {
     case HTTP_REQUEST_TIME_OUT: state_ = State::TooSlow; return;
     case HTTP_REQUEST_ENTITY_TOO_LARGE: state_ = State::TooLarge; return;
+    case AP_FILTER_ERROR: state_ = State::Answered; return;
     default: break;
   }
   const bool gone = r_.connection->aborted != 0 || APR_STATUS_IS_EOF(status) ||
@@ -105,6 +106,7 @@ int status_for(ClientBody::State state) noexcept {
     case ClientBody::State::TooLarge: return HTTP_REQUEST_ENTITY_TOO_LARGE;
     case ClientBody::State::ClientGone:
     case ClientBody::State::Malformed: return HTTP_BAD_REQUEST;
+    case ClientBody::State::Answered: return AP_FILTER_ERROR;
     case ClientBody::State::Data:
     case ClientBody::State::WouldWait:
     case ClientBody::State::End: return 0;

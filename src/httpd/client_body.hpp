@@ -19,6 +19,7 @@ class ClientBody {
     TooSlow,    ///< 408
     TooLarge,   ///< 413
     Malformed,  ///< 400
+    Answered,   ///< httpd has sent an error response itself
   };
   struct Piece {
     State state;

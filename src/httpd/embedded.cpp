@@ -86,7 +86,8 @@ void EmbeddedPython::live() {
   if (started) preload();
   std::unique_lock lock(mutex_);
   if (!started) failure_ = started.error();
-  state_ = started ? State::Running : State::Failed;
+  // stop() may have come first.
+  if (state_ == State::NotStarted) state_ = started ? State::Running : State::Failed;
   changed_.notify_all();
   if (!started) return;
   changed_.wait(lock, [this] { return state_ == State::Stopping; });
@@ -125,7 +126,7 @@ bool EmbeddedPython::stop() {
   }
   {
     const std::lock_guard lock(mutex_);
-    if (state_ == State::Running) state_ = State::Stopping;
+    state_ = State::Stopping;
   }
   changed_.notify_all();
   thread_.join();
@@ -144,12 +145,13 @@ void EmbeddedPython::preload() {
 }
 
 int EmbeddedPython::handle(request_rec& r, const Route& route, BodyFacts body) {
+  // Before start(): a request that waits there counts as inside for stop().
+  inside_.fetch_add(1);
+  const ScopeExit leave([this]() noexcept { inside_.fetch_sub(1); });
   if (const Result<void> started = start(); !started) {
     log(r, LogLevel::Error, started.error());
     return HTTP_INTERNAL_SERVER_ERROR;
   }
-  inside_.fetch_add(1);
-  const ScopeExit leave([this]() noexcept { inside_.fetch_sub(1); });
   return EmbeddedStream(r, route, body).run(*runtime_);
 }
 

@@ -70,6 +70,7 @@ std::ptrdiff_t io_result(ClientBody::State state) {
     case ClientBody::State::ClientGone: return WSGIX_IO_CLIENT_GONE;
     case ClientBody::State::TooSlow: return WSGIX_IO_TIMED_OUT;
     case ClientBody::State::TooLarge: return WSGIX_IO_TOO_LARGE;
+    case ClientBody::State::Answered:
     case ClientBody::State::Malformed: return WSGIX_IO_MALFORMED;
     case ClientBody::State::Data:
     case ClientBody::State::End: break;
@@ -168,6 +169,8 @@ int EmbeddedStream::run(const wsgix_runtime& runtime) {
 
   wsgix_outcome outcome{};
   runtime.handle_request(&request, &outcome);
+  // A second answer behind httpd's own would be taken for the next response.
+  if (body_.was_answered()) return AP_FILTER_ERROR;
   switch (outcome.kind) {
     case WSGIX_COMPLETE: return response_.end();
     case WSGIX_CUT: return response_.cut();

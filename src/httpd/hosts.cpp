@@ -4,8 +4,10 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 
 #include "check.hpp"
@@ -84,6 +86,17 @@ Result<void> make_socket(Kept& kept, KeptGroup& kept_group, const Group& group,
   return {};
 }
 
+/// User or socket-user= may have changed since the socket was made.
+Result<void> give_socket_to_its_owner(const KeptGroup& kept_group, const Group& group) {
+  if (::geteuid() != 0) return {};
+  const Result<uid_t> uid = resolve_socket_owner(group.settings);
+  if (!uid) return failed(uid);
+  if (::lchown(kept_group.socket_path, *uid, static_cast<gid_t>(-1)) == 0) return {};
+  const int os_errno = errno;
+  return failed(ErrorCode::CannotCreateSocket,
+                std::string("owner of ") + kept_group.socket_path, os_errno);
+}
+
 Result<void> make_scoreboard_and_token(KeptGroup& group) {
   if (group.scoreboard >= 0) return {};
   Result<UniqueFd> board = scoreboard::create();
@@ -106,6 +119,7 @@ Result<void> prepare(Kept& kept, Group& group, const std::string& prefix) {
   } else {
     // On a listening socket this only changes the backlog.
     ::listen(kept_group.listener, group.settings.listen_backlog);
+    if (auto owned = give_socket_to_its_owner(kept_group, group); !owned) return owned;
   }
   kept_group.is_defined = true;
   group.socket_path = kept_group.socket_path;
@@ -130,7 +144,7 @@ Result<void> start_host(Kept& kept, KeptGroup& kept_group, const Group& group, i
   if (!settings) return failed(settings);
   Result<os::Pipe> lifeline = os::make_pipe();
   if (!lifeline) return failed(lifeline);
-  Result<os::Pipe> retire_pipe = os::make_pipe();
+  Result<os::SocketPair> retire_pipe = os::make_message_pair();
   if (!retire_pipe) return failed(retire_pipe);
 
   HostLaunch start;
@@ -141,7 +155,7 @@ Result<void> start_host(Kept& kept, KeptGroup& kept_group, const Group& group, i
   start.listener = kept_group.listener;
   start.scoreboard = kept_group.scoreboard;
   start.lifeline = lifeline->read_end.get();
-  start.retire = retire_pipe->read_end.get();
+  start.retire = retire_pipe->one.get();
   start.handover = handover;
   const Result<pid_t> pid = launch(start);
   if (!pid) return failed(pid);
@@ -149,8 +163,8 @@ Result<void> start_host(Kept& kept, KeptGroup& kept_group, const Group& group, i
   KeptHost& host = add_host(kept, kept_group);
   host.pid = *pid;
   host.lifeline = lifeline->write_end.release();
-  host.retire_read = retire_pipe->read_end.release();
-  host.retire_write = retire_pipe->write_end.release();
+  host.retire_read = retire_pipe->one.release();
+  host.retire_write = retire_pipe->other.release();
   host.started_ms = now_ms();
   watch(kept, kept_group, host, main, pconf);
   return {};
@@ -264,7 +278,10 @@ void stop_all(Kept& kept) {
 }
 
 /// The configuration pool ends on each restart as well, and in children that copied it.
-void configuration_ends(Kept& kept) {
+void configuration_ends(apr_pool_t&) {
+  Kept* const found = find_kept();
+  if (found == nullptr) return;
+  Kept& kept = *found;
   const bool for_good = ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_EXITING || is_single_process();
   if (for_good && ::getpid() == kept.parent) stop_all(kept);
 }
@@ -305,8 +322,6 @@ Result<void> start_hosts(apr_pool_t& pconf, server_rec& main) {
   const Result<Kept*> found = find_or_create_kept(main);
   if (!found) return failed(found);
   Kept& kept = **found;
-  apr_pool_cleanup_register(&pconf, &kept, pool_cleanup<Kept, configuration_ends>,
-                            apr_pool_cleanup_null);
   watch_old_hosts(kept, main, pconf);
 
   const std::string prefix = socket_prefix(pconf, main);
@@ -322,6 +337,11 @@ Result<void> start_hosts(apr_pool_t& pconf, server_rec& main) {
   }
   kept.has_started = true;
   return {};
+}
+
+void end_hosts_with(apr_pool_t& pconf) {
+  apr_pool_cleanup_register(&pconf, &pconf, pool_cleanup<apr_pool_t, configuration_ends>,
+                            apr_pool_cleanup_null);
 }
 
 Result<void> look_after_hosts(apr_pool_t& pconf, server_rec& main) {

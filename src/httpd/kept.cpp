@@ -2,6 +2,7 @@
 #include "kept.hpp"
 
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace wsgix::httpd {
@@ -65,9 +66,11 @@ KeptHost& add_host(Kept& kept, KeptGroup& group) {
 }
 
 void retire(const KeptHost& host) noexcept {
-  // A full pipe holds a word already, and a host that has gone needs none.
+  // A full socket holds a word already, and a host that has gone needs none. The flag, and not the
+  // descriptor's mode: a group's own processes share that, and could make root wait here.
   if (host.retire_write >= 0) {
-    [[maybe_unused]] const ssize_t written = ::write(host.retire_write, "r", 1);
+    [[maybe_unused]] const ssize_t sent =
+        ::send(host.retire_write, "r", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
   }
 }
 

@@ -22,10 +22,16 @@ int monitor(apr_pool_t* pconf, server_rec* main) noexcept {
       [main](const char* what) { log_bug(main, what); }, OK);
 }
 
+int pre_config(apr_pool_t* pconf, apr_pool_t*, apr_pool_t*) noexcept {
+  end_hosts_with(*pconf);
+  return OK;
+}
+
 void register_hooks(apr_pool_t*) noexcept {
   // mod_alias's own aliases win; home directories and mass virtual hosting come later.
   static const char* const kAfter[] = {"mod_alias.c", nullptr};
   static const char* const kBefore[] = {"mod_userdir.c", "mod_vhost_alias.c", nullptr};
+  ap_hook_pre_config(pre_config, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_check_config(config_hook<check_configuration>, nullptr, nullptr, APR_HOOK_MIDDLE);
   // Last: other modules open their logs and drop their secrets' copies before we fork.
   ap_hook_post_config(config_hook<start_hosts>, nullptr, nullptr, APR_HOOK_REALLY_LAST);

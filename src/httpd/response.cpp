@@ -61,6 +61,13 @@ const char* keep(apr_pool_t* pool, std::string_view text) {
   return apr_pstrmemdup(pool, text.data(), text.size());
 }
 
+/// A worker may only hand over what it may read itself: opening the file again happens with our
+/// rights, and O_PATH needs none on the file.
+bool is_readable_by_its_owner(int descriptor) {
+  const int flags = ::fcntl(descriptor, F_GETFL);
+  return flags >= 0 && (flags & O_PATH) == 0 && (flags & O_ACCMODE) != O_WRONLY;
+}
+
 /// A descriptor with a file position of its own, or none. The passed one shares its position
 /// with the application's file object, which may serve another request at this moment.
 UniqueFd reopened(int descriptor) {
@@ -187,8 +194,10 @@ bool Response::flush() {
 
 Result<bool> Response::file(UniqueFd descriptor, std::uint64_t offset, std::uint64_t length) {
   struct stat info {};
-  if (::fstat(descriptor.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
-    return failed(ErrorCode::BadDescriptor, "a response names a file that is not a regular file");
+  if (::fstat(descriptor.get(), &info) != 0 || !S_ISREG(info.st_mode) ||
+      !is_readable_by_its_owner(descriptor.get())) {
+    return failed(ErrorCode::BadDescriptor,
+                  "a response names a file that is not a regular file opened for reading");
   }
   const auto size = static_cast<std::uint64_t>(info.st_size);
   if (offset > size || length > size - offset) {
@@ -199,7 +208,9 @@ Result<bool> Response::file(UniqueFd descriptor, std::uint64_t offset, std::uint
   if (client_is_gone()) return false;
   if (is_unwanted() || length == 0) return true;
 
-  UniqueFd own = reopened(descriptor.get());
+  // The descriptor of a file bucket lives as long as the request: one is enough for any honest
+  // response, and thousands would take httpd's own away.
+  UniqueFd own = std::exchange(has_file_, true) ? UniqueFd() : reopened(descriptor.get());
   if (!own) return send_pieces(descriptor.get(), offset, length);
   apr_os_file_t number = make_in_pool<UniqueFd>(r_.pool, std::move(own)).get();
   const bool may_sendfile = core_config_of(r_).enable_sendfile == ENABLE_SENDFILE_ON;

@@ -71,6 +71,7 @@ class Response {
   apr_bucket_alloc_t* buckets_;
   int status_before_;
   std::size_t queued_bytes_ = 0;
+  bool has_file_ = false;
   bool queued_bucket_ = false;
   bool has_head_ = false;
   bool has_left_ = false;

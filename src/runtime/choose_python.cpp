@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a folder that an administrator wrote down to the libpython it means.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <system_error>
 
 #include "pyvenv.hpp"
+#include "wsgix/base/unique_fd.hpp"
 #include "wsgix/runtime/library.hpp"
 
 namespace wsgix::runtime {
@@ -20,6 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kOldestMinor = 9;
+constexpr std::size_t kMostSettingsBytes = 65536;
 
 bool is_file(const fs::path& path) {
   std::error_code ignored;
@@ -160,13 +163,30 @@ std::string version_of_folders(const fs::path& environment) {
   return version;
 }
 
-Result<PythonChoice> choose_environment(const std::string& home) {
-  std::ifstream file(fs::path(home) / "pyvenv.cfg");
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (!file.is_open())
+/// The file belongs to whoever runs the application, and root reads it at each restart of httpd:
+/// a pipe must not hold it up, nor a device feed it for ever.
+Result<std::string> read_settings_of(const std::string& home) {
+  const std::string path = home + "/pyvenv.cfg";
+  const auto unusable = [&](const char* why, int os_errno) {
     return failed(ErrorCode::PythonHomeUnusable,
-                  fmt::format("Python home {}: pyvenv.cfg cannot be read", home), EACCES);
-  Pyvenv settings = parse_pyvenv(text);
+                  fmt::format("Python home {}: pyvenv.cfg {}", home, why), os_errno);
+  };
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!file) return unusable("cannot be read", errno);
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) return unusable("cannot be read", errno);
+  if (!S_ISREG(info.st_mode)) return unusable("is not a regular file", 0);
+  std::string text(kMostSettingsBytes, '\0');
+  const ssize_t count = ::pread(file.get(), text.data(), text.size(), 0);
+  if (count < 0) return unusable("cannot be read", errno);
+  text.resize(static_cast<std::size_t>(count));
+  return text;
+}
+
+Result<PythonChoice> choose_environment(const std::string& home) {
+  const Result<std::string> text = read_settings_of(home);
+  if (!text) return failed(text);
+  Pyvenv settings = parse_pyvenv(*text);
   if (settings.version.empty()) settings.version = version_of_folders(home);
   if (settings.home.empty() || settings.version.empty())
     return failed(ErrorCode::PythonHomeUnusable,

@@ -2,6 +2,8 @@
 // daemon/worker.hpp: the whole life of one worker process.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 
 #include "wsgix/base/log_sink.hpp"
@@ -16,6 +18,7 @@ struct WorkerPlace {
   int listener;
   int lifeline;  ///< its end means: httpd is gone, end at once
   int control;   ///< to the supervisor; its end means: finish what runs
+  pid_t supervisor;
   std::uint32_t slot_number;
   scoreboard::WorkerSlot& slot;
   LogSink& log;
