@@ -297,6 +297,36 @@ class TestSlowReaders:
             assert list(response.iter_raw()) == [b"tick 0\n", b"tick 1\n", b"tick 2\n"]
 
 
+class TestSlowReadersOfFiles:
+    variants = [EVENT_DAEMON]
+    daemon_options = "processes=1 threads=2"
+    config = "WSGIScriptAlias /send $root/send.wsgi\n" + SMALL_SEND_BUFFER
+    files = {"large.txt": "0123456789abcdef" * (1 << 18), "send.wsgi": """
+        import os
+        LARGE = os.path.join(os.path.dirname(__file__), "large.txt")
+
+        def application(environ, start_response):
+            write = start_response("200 OK", [("Content-Type", "text/plain")])
+            if environ["QUERY_STRING"]:
+                write(b"before" * int(environ["QUERY_STRING"]))
+            return environ["wsgi.file_wrapper"](open(LARGE, "rb"))
+    """}
+
+    def test_leave_the_threads_free_without_a_copy(self, httpd, client):
+        with connections(httpd, b"GET /send HTTP/1.0\r\nHost: x\r\n\r\n", 10) as slow:
+            time.sleep(0.5)
+            assert not temporary_files(httpd)
+            assert seconds_of(client) < 0.1
+            for connection in slow:
+                assert body_of(connection) == b"0123456789abcdef" * (1 << 18)
+
+    def test_get_the_file_after_what_was_written_before(self, httpd):
+        with connections(httpd, b"GET /send?200000 HTTP/1.0\r\nHost: x\r\n\r\n", 2) as slow:
+            time.sleep(0.3)
+            for connection in slow:
+                assert body_of(connection) == b"before" * 200000 + b"0123456789abcdef" * (1 << 18)
+
+
 @pytest.mark.parametrize("size", ["0", "1", "64k", "300k", "8m"])
 class TestRunAheadOfEverySize:
     def test_passes_every_byte(self, make_httpd, size):
