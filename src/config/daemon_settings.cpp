@@ -173,6 +173,7 @@ constexpr struct { std::string_view name; Setter set; } kOptions[] = {
     {"queue-timeout",        timeout<&S::queue_timeout>},
     {"socket-timeout",       timeout<&S::socket_timeout>},
     {"request-buffering",    size<&S::request_buffering_bytes>},
+    {"response-buffering",   size<&S::response_buffering_bytes>},
 };
 
 // Names of mod_wsgi that this version does not have yet.

@@ -153,6 +153,7 @@ constexpr Row kRows[] = {
     daemon<&D::queue_timeout>("queue_timeout"),
     daemon<&D::socket_timeout>("daemon_socket_timeout"),
     daemon<&D::request_buffering_bytes>("request_buffering_bytes"),
+    daemon<&D::response_buffering_bytes>("response_buffering_bytes"),
     host<&H::started_as_root>("started_as_root"),
     host<&H::uid>("uid"),
     host<&H::gid>("gid"),

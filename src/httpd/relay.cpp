@@ -62,6 +62,7 @@ Relay::Relay(request_rec& r, const Route& route, GroupClient& client, BodyFacts 
       stored_(kReplayBytes, static_cast<std::uint64_t>(buffering_limit()) + kReplayBytes),
       response_(r),
       client_socket_(client_socket_of(r)),
+      ahead_(r, response_, client_socket_, client.group().settings.response_buffering_bytes),
       started_(Clock::now()),
       progress_(started_) {
   let_body_wait(r.expecting_100 != 0 || body.content_length < 0 ||
@@ -206,17 +207,40 @@ Deadline Relay::current_deadline() const noexcept {
   }
   // While the client is to send, its slowness is judged by httpd's Timeout.
   if (wants_client()) return progress_ + std::chrono::microseconds(r_.server->timeout);
-  return progress_ + socket_timeout(r_, group);
+  if (ahead_.is_full()) return client_deadline();
+  const Deadline workers = progress_ + socket_timeout(r_, group);
+  return ahead_.is_behind() ? std::min(workers, client_deadline()) : workers;
+}
+
+/// As for a write of httpd's own that does not get on.
+Deadline Relay::client_deadline() const noexcept {
+  return ahead_.stalled_since() + std::chrono::microseconds(r_.server->timeout);
+}
+
+/// While the client was to take something, the worker had to wait.
+Result<Relay::Step> Relay::feed_client() {
+  const bool held_the_worker = ahead_.is_full();
+  const Result<bool> fed = ahead_.feed();
+  if (held_the_worker) progress_ = Clock::now();
+  return went_to_client(fed);
 }
 
 Result<Relay::Step> Relay::wait_for_news() {
-  if (connection_->channel.has_buffered_frame()) return take_frames();
+  const bool full = ahead_.is_full();
+  if (!full && connection_->channel.has_buffered_frame()) return take_frames();
 
   const bool from_client = wants_client();
-  const bool polls_client = client_socket_ >= 0 && (from_client || watches_for_hangup());
-  pollfd polled[2] = {{connection_->channel.fd(), POLLIN, 0}, {client_socket_, kHangup, 0}};
-  if (connection_->channel.queued_bytes() != 0) polled[0].events |= POLLOUT;
-  if (from_client) polled[1].events = POLLIN;
+  const bool for_hangup = !from_client && watches_for_hangup();
+  const bool behind = ahead_.is_behind();
+  const bool polls_client = client_socket_ >= 0 && (from_client || for_hangup || behind);
+  const bool has_queue = connection_->channel.queued_bytes() != 0;
+  const auto events = [](bool wanted, short event) { return wanted ? event : short{0}; };
+  // A worker that has to wait is not looked at: its end would wake us again and again.
+  pollfd polled[2] = {{full && !has_queue ? -1 : connection_->channel.fd(), 0, 0},
+                      {client_socket_, 0, 0}};
+  polled[0].events = static_cast<short>(events(!full, POLLIN) | events(has_queue, POLLOUT));
+  polled[1].events = static_cast<short>(events(from_client, POLLIN) | events(for_hangup, kHangup) |
+                                        events(behind, POLLOUT));
 
   const Deadline deadline = current_deadline();
   Deadline look = deadline;
@@ -232,8 +256,12 @@ Result<Relay::Step> Relay::wait_for_news() {
   if (ready < 0 && errno != EINTR) {
     return failed(ErrorCode::SocketFailed, subject() + ": poll", errno);
   }
+  if (ready > 0 && behind && (polled[1].revents & (POLLOUT | kBroken)) != 0) {
+    const Result<Step> step = feed_client();
+    if (!step || *step != Step::GoOn) return step;
+  }
   if (ready > 0 && (polled[0].revents & (POLLIN | kBroken)) != 0) return take_frames();
-  if (ready > 0 && polls_client && !from_client && (polled[1].revents & (kHangup | kBroken)) != 0) {
+  if (ready > 0 && for_hangup && polls_client && (polled[1].revents & (kHangup | kBroken)) != 0) {
     return client_gone();
   }
   if (is_stream && r_.connection->aborted != 0) return client_gone();
@@ -289,7 +317,7 @@ Relay::Step Relay::abort_body(ClientBody::State state) {
   log(r_, LogLevel::Info,
       {ErrorCode::ClientBodyFailed,
        subject() + ": the client's body ended with an error (" + std::to_string(status) + ")"});
-  return finish(response_.has_left() ? response_.cut() : response_.refuse(status));
+  return response_is_under_way() ? finish_cut() : finish(response_.refuse(status));
 }
 
 }  // namespace wsgix::httpd

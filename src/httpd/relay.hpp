@@ -12,6 +12,7 @@
 #include "environ.hpp"
 #include "response.hpp"
 #include "routing.hpp"
+#include "run_ahead.hpp"
 #include "wsgix/os/spool.hpp"
 
 namespace wsgix::httpd {
@@ -45,6 +46,8 @@ class Relay {
   bool body_may_go_on() const noexcept;
   bool wants_client() const noexcept;
   bool watches_for_hangup() const noexcept;
+  Result<Step> feed_client();
+  Deadline client_deadline() const noexcept;
   Result<Step> forward_body();
   Step abort_body(ClientBody::State state);
   Deadline current_deadline() const noexcept;
@@ -62,12 +65,14 @@ class Relay {
   Result<Step> on_failure(std::string_view payload);
   Result<Step> on_log(std::string_view payload);
   Result<Step> on_busy();
-  Step on_response_end();
-  Step went_to_client(bool reached);
+  Result<Step> on_response_end();
+  Result<Step> went_to_client(const Result<bool>& reached);
   bool connection_is_idle() const noexcept;
+  bool response_is_under_way() const noexcept { return response_.has_left() || ahead_.is_behind(); }
 
   // relay_ends.cpp: what an ending means for the client and for the log
   Step finish(int status);
+  Step finish_cut();
   Step client_gone();
   Step deadline_passed();
   Step refuse_busy_group();
@@ -95,6 +100,7 @@ class Relay {
   bool body_has_ended_ = false;         ///< the client has sent all of it
   std::uint64_t forwarded_ = 0;         ///< so much of stored_ is queued or sent in this attempt
   int client_socket_ = -1;              ///< -1: not one of our own to poll
+  RunAhead ahead_;                      ///< before response_: what its client cannot take now
   Clock::time_point started_;
   Clock::time_point progress_;  ///< when bytes moved last, in either direction
   int status_ = 0;              ///< what the handler returns, when Done

@@ -35,6 +35,13 @@ Relay::Step Relay::finish(int status) {
   return Step::Done;
 }
 
+/// What the application has said before the cut still reaches the client.
+Relay::Step Relay::finish_cut() {
+  connection_.reset();
+  [[maybe_unused]] const Result<bool> drained = ahead_.drain();
+  return finish(response_.cut());
+}
+
 Relay::Step Relay::client_gone() {
   log(r_, LogLevel::Info,
       {ErrorCode::ClientGone, subject() + ": the client closed the connection"});
@@ -49,7 +56,7 @@ Relay::Step Relay::client_gone() {
 
 Relay::Step Relay::refuse_or_cut(const Error& error, int status) {
   log(r_, LogLevel::Error, error);
-  return finish(response_.has_left() ? response_.cut() : response_.refuse(status));
+  return response_is_under_way() ? finish_cut() : finish(response_.refuse(status));
 }
 
 /// No worker has taken the request: it was not executed and may be repeated.
@@ -73,6 +80,7 @@ Relay::Step Relay::refuse_busy_group() {
 
 Relay::Step Relay::deadline_passed() {
   if (is_queueing()) return refuse_busy_group();
+  if (ahead_.is_behind() && Clock::now() >= client_deadline()) return client_gone();
   const auto waited = std::chrono::duration_cast<seconds>(Clock::now() - progress_).count();
   const bool waits_for_client = wants_client();
   if (waits_for_client) return abort_body(ClientBody::State::TooSlow);

@@ -8,7 +8,7 @@ namespace wsgix::httpd {
 /// Everything that is here. What it brought of the body leaves for the client when the worker
 /// pauses: so a small response is one brigade, and a streamed block is never held back.
 Result<Relay::Step> Relay::take_frames() {
-  for (;;) {
+  while (!ahead_.is_full()) {
     const Result<std::optional<channel::Frame>> frame = connection_->channel.try_receive();
     if (!frame) return failed(frame);
     if (!*frame) break;
@@ -16,8 +16,7 @@ Result<Relay::Step> Relay::take_frames() {
     const Result<Step> step = on_frame(**frame);
     if (!step || *step != Step::GoOn) return step;
   }
-  if (response_.has_queued_body()) return went_to_client(response_.flush());
-  return Step::GoOn;
+  return went_to_client(ahead_.flush());
 }
 
 Result<Relay::Step> Relay::on_frame(const channel::Frame& frame) {
@@ -92,7 +91,7 @@ Result<Relay::Step> Relay::on_response_body(std::string_view payload) {
   if (!response_.has_head()) {
     return failed(ErrorCode::UnexpectedFrame, "the worker sent a body before its head");
   }
-  return went_to_client(response_.body(payload));
+  return went_to_client(ahead_.body(payload));
 }
 
 Result<Relay::Step> Relay::on_response_file(std::string_view payload) {
@@ -102,6 +101,9 @@ Result<Relay::Step> Relay::on_response_file(std::string_view payload) {
   if (!descriptor || !response_.has_head()) {
     return failed(ErrorCode::BadDescriptor, "the worker sent a file without a descriptor or head");
   }
+  // A file is not copied: it goes after what is there, and httpd waits for the client.
+  const Result<bool> drained = ahead_.drain();
+  if (!drained || !*drained) return went_to_client(drained);
   const Result<bool> sent = response_.file(std::move(descriptor), what->offset, what->length);
   if (!sent) return failed(sent);
   if (!*sent && !response_.client_is_gone()) {
@@ -110,7 +112,10 @@ Result<Relay::Step> Relay::on_response_file(std::string_view payload) {
   return went_to_client(*sent);
 }
 
-Relay::Step Relay::went_to_client(bool reached) { return reached ? Step::GoOn : client_gone(); }
+Result<Relay::Step> Relay::went_to_client(const Result<bool>& reached) {
+  if (!reached) return failed(reached);
+  return *reached ? Step::GoOn : client_gone();
+}
 
 /// No byte of this request is on its way any more, in either direction.
 bool Relay::connection_is_idle() const noexcept {
@@ -118,10 +123,12 @@ bool Relay::connection_is_idle() const noexcept {
   return body_is_over && connection_->channel.queued_bytes() == 0;
 }
 
-Relay::Step Relay::on_response_end() {
+Result<Relay::Step> Relay::on_response_end() {
   // Before the last bytes go to the client: a slow one must not hold the worker's connection.
   if (connection_is_idle()) client_.give_back(std::move(connection_));
   connection_.reset();
+  const Result<bool> drained = ahead_.drain();
+  if (!drained || !*drained) return went_to_client(drained);
   return finish(response_.end());
 }
 
@@ -129,7 +136,7 @@ Result<Relay::Step> Relay::on_response_cut(std::string_view payload) {
   const Result<wire::Failure> cut = wire::decode_failure(payload);
   if (!cut) return failed(cut);
   if (!cut->what.empty()) log_line(r_, LogLevel::Error, {}, 0, cut->what);
-  return finish(response_.cut());
+  return finish_cut();
 }
 
 Result<Relay::Step> Relay::on_failure(std::string_view payload) {

@@ -51,6 +51,7 @@ class Response {
 
   bool client_is_gone() const noexcept { return gone_ || r_.connection->aborted != 0; }
   bool has_queued_body() const noexcept { return queued_bytes_ != 0 || queued_bucket_; }
+  std::size_t queued_bytes() const noexcept { return queued_bytes_; }
   bool has_left() const noexcept { return has_left_; }
 
  private:

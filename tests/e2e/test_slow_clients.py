@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that send slowly do not hold the threads of a group."""
+"""Clients that send or read slowly do not hold the threads of a group."""
 import contextlib
 import hashlib
 import json
@@ -42,8 +42,11 @@ def connections(server, request, count=CLIENTS):
     with contextlib.ExitStack() as stack:
         opened = []
         for _ in range(count):
-            opened.append(stack.enter_context(
-                socket.create_connection(("127.0.0.1", server.port), 20)))
+            opened.append(stack.enter_context(socket.socket()))
+            opened[-1].settimeout(20)
+            # Before it connects, or the kernel has promised more already.
+            opened[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+            opened[-1].connect(("127.0.0.1", server.port))
             opened[-1].sendall(request)
         yield opened
 
@@ -63,6 +66,39 @@ def body_of(connection):
     while piece := connection.recv(65536):
         received += piece
     return received.split(b"\r\n\r\n", 1)[1]
+
+
+# Numbered lines in blocks of every size, so that a lost or repeated byte shows.
+NUMBERS = """
+    def application(environ, start_response):
+        options = dict(part.split("=") for part in environ["QUERY_STRING"].split("&"))
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        number, sizes = 0, [1, 10, 5000, 2, 20000, 3, 1000]
+        for block in range(int(options["blocks"])):
+            count = sizes[block % len(sizes)]
+            yield b"".join(b"%09d\\n" % n for n in range(number, number + count))
+            number += count
+        if "raise" in options:
+            raise ValueError("after all blocks")
+"""
+
+
+def numbers(blocks):
+    sizes = [1, 10, 5000, 2, 20000, 3, 1000]
+    count = sum(sizes[block % len(sizes)] for block in range(blocks))
+    return b"".join(b"%09d\n" % n for n in range(count))
+
+
+def without_chunks(data):
+    """The body, and whether the last chunk was there."""
+    body = b""
+    while data:
+        size, data = data.split(b"\r\n", 1)
+        length = int(size, 16)
+        if length == 0:
+            return body, True
+        body, data = body + data[:length], data[length + 2:]
+    return body, False
 
 
 class TestSlowUploads:
@@ -199,3 +235,148 @@ class TestWithoutATemporaryFolder:
 
         assert client.post("/checksum", content=b"x" * 200_000).status_code == 500
         assert client.post("/checksum", content=b"x" * 60_000).status_code == 200
+
+
+SMALL_SEND_BUFFER = """
+    WSGIScriptAlias /numbers $root/numbers.wsgi
+    SendBufferSize 65536
+""" + CONFIG
+
+
+class TestSlowReaders:
+    variants = [EVENT_DAEMON]
+    daemon_options = "processes=1 threads=2 response-buffering=8m"
+    config = SMALL_SEND_BUFFER
+    files = {"numbers.wsgi": NUMBERS}
+    request = b"GET /numbers?blocks=110 HTTP/1.0\r\nHost: x\r\n\r\n"  # 4 MB
+
+    def test_leave_the_threads_free_and_get_everything(self, httpd, client):
+        child = httpd.children()[0]
+        before = child.memory_kib
+        with connections(httpd, self.request, 20) as slow:
+            assert wait_for(lambda: len(temporary_files(httpd)) == 20, 10)
+            assert seconds_of(client) < 0.1
+            if not httpd.stage.sanitized:
+                assert child.memory_kib - before < 32 << 10
+            expected = hashlib.sha256(numbers(110)).digest()
+            for connection in slow:
+                assert hashlib.sha256(body_of(connection)).digest() == expected
+        assert wait_for(lambda: not temporary_files(httpd), 5)
+
+    def test_still_see_that_a_response_was_cut(self, httpd):
+        httpd.expect_log(r"ValueError: after all blocks|WX6001", traceback=True)
+        request = self.request.replace(b"=110", b"=60&raise=1").replace(b"1.0", b"1.1")
+        with connections(httpd, request, 1) as (connection,):
+            assert wait_for(lambda: "after all blocks" in httpd.new_log(), 10)
+            body, whole = without_chunks(body_of(connection))
+
+        assert body == numbers(60)
+        assert not whole
+
+    def test_see_it_as_well_when_the_worker_dies_meanwhile(self, httpd, client):
+        httpd.expect_log(r"WX6013")
+        httpd.tolerate(r"WX2008|WX2013|WX2007")
+        request = b"GET /big?30 HTTP/1.0\r\nHost: x\r\n\r\n"
+        with connections(httpd, request, 1) as (connection,):
+            assert wait_for(lambda: temporary_files(httpd), 10)
+            time.sleep(0.3)
+            httpd.workers()[0].signal(9)
+            body = body_of(connection)
+
+        assert 1 << 20 < len(body) < 30 << 20
+        assert client.get("/204").status_code == 204
+
+    def test_that_leave_are_noticed(self, httpd, client):
+        with connections(httpd, self.request, 5):
+            assert wait_for(lambda: len(temporary_files(httpd)) == 5, 10)
+        assert wait_for(lambda: not temporary_files(httpd), 5)
+        assert client.get("/204").status_code == 204
+
+    def test_do_not_make_the_prompt_wait(self, client):
+        with client.stream("GET", "/slow-stream") as response:
+            assert list(response.iter_raw()) == [b"tick 0\n", b"tick 1\n", b"tick 2\n"]
+
+
+class TestSlowReadersOfFiles:
+    variants = [EVENT_DAEMON]
+    daemon_options = "processes=1 threads=2"
+    config = "WSGIScriptAlias /send $root/send.wsgi\n" + SMALL_SEND_BUFFER
+    files = {"large.txt": "0123456789abcdef" * (1 << 18), "send.wsgi": """
+        import os
+        LARGE = os.path.join(os.path.dirname(__file__), "large.txt")
+
+        def application(environ, start_response):
+            write = start_response("200 OK", [("Content-Type", "text/plain")])
+            if environ["QUERY_STRING"]:
+                write(b"before" * int(environ["QUERY_STRING"]))
+            return environ["wsgi.file_wrapper"](open(LARGE, "rb"))
+    """}
+
+    def test_leave_the_threads_free_without_a_copy(self, httpd, client):
+        with connections(httpd, b"GET /send HTTP/1.0\r\nHost: x\r\n\r\n", 10) as slow:
+            time.sleep(0.5)
+            assert not temporary_files(httpd)
+            assert seconds_of(client) < 0.1
+            for connection in slow:
+                assert body_of(connection) == b"0123456789abcdef" * (1 << 18)
+
+    def test_get_the_file_after_what_was_written_before(self, httpd):
+        with connections(httpd, b"GET /send?200000 HTTP/1.0\r\nHost: x\r\n\r\n", 2) as slow:
+            time.sleep(0.3)
+            for connection in slow:
+                assert body_of(connection) == b"before" * 200000 + b"0123456789abcdef" * (1 << 18)
+
+
+@pytest.mark.parametrize("size", ["0", "1", "64k", "300k", "8m"])
+class TestRunAheadOfEverySize:
+    def test_passes_every_byte(self, make_httpd, size):
+        server = make_httpd(SMALL_SEND_BUFFER, files={"numbers.wsgi": NUMBERS},
+                            daemon_options=f"processes=1 threads=2 response-buffering={size}")
+        server.start()
+        with connections(server, TestSlowReaders.request, 3) as slow:
+            time.sleep(0.3)
+            for connection in slow:
+                assert body_of(connection) == numbers(110)
+        assert httpx.get(server.url + "/numbers?blocks=77").content == numbers(77)
+
+
+class TestWithoutResponseBuffering:
+    variants = [EVENT_DAEMON]
+    daemon_options = "processes=1 threads=2 response-buffering=0"
+    config = SMALL_SEND_BUFFER
+    files = {"numbers.wsgi": NUMBERS}
+
+    def test_a_slow_reader_holds_a_thread(self, httpd, client):
+        client.timeout = AT_ONCE
+        with connections(httpd, TestSlowReaders.request, 4) as slow:
+            time.sleep(0.3)
+            with pytest.raises(httpx.ReadTimeout):
+                client.get("/204")
+            for connection in slow:
+                assert body_of(connection) == numbers(110)
+        assert not temporary_files(httpd)
+
+
+class TestClientsThatTakeNothing:
+    variants = [EVENT_DAEMON]
+    daemon_options = "processes=1 threads=2 response-buffering=1m"
+    config = SMALL_SEND_BUFFER + "Timeout 1\n"
+    files = {"numbers.wsgi": NUMBERS}
+
+    def test_are_given_up_after_the_timeout_of_httpd(self, httpd, client):
+        with connections(httpd, TestSlowReaders.request, 2):
+            httpd.wait_for_log(r"WX6008")
+            assert client.get("/204").status_code == 204
+
+
+class TestReadersWithoutATemporaryFolder:
+    variants = [EVENT_DAEMON]
+    daemon_options = "processes=1 threads=2"
+    config = SMALL_SEND_BUFFER
+    files = {"numbers.wsgi": NUMBERS}
+    prepare = TestWithoutATemporaryFolder.prepare
+
+    def test_are_served_as_without_the_option(self, httpd):
+        with connections(httpd, TestSlowReaders.request, 1) as (slow,):
+            httpd.wait_for_log(r":warn\].*WX6020: temporary file in .*missing")
+            assert body_of(slow) == numbers(110)

@@ -51,6 +51,7 @@ struct DaemonSettings {
 
   // buffering, bytes; 0: off
   std::int64_t request_buffering_bytes = 1 << 20;
+  std::int64_t response_buffering_bytes = 8 << 20;
 
   bool operator==(const DaemonSettings&) const = default;
 };

@@ -42,6 +42,7 @@ const Accepted kAccepted[] = {
     {"connect-timeout", "1h", [](auto& s) { return s.connect_timeout == 3600; }},
     {"queue-timeout", "2000ms", [](auto& s) { return s.queue_timeout == 2; }},
     {"socket-timeout", "0", [](auto& s) { return s.socket_timeout == 0; }},
+    {"response-buffering", "2m", [](auto& s) { return s.response_buffering_bytes == 2 << 20; }},
     {"request-buffering", "0", [](auto& s) { return s.request_buffering_bytes == 0; }},
     {"request-buffering", "7", [](auto& s) { return s.request_buffering_bytes == 7; }},
     {"request-buffering", "64k", [](auto& s) { return s.request_buffering_bytes == 65536; }},
@@ -100,6 +101,7 @@ TEST(DaemonSettings, RefusesImpossibleValuesNamingOptionValueAndRange) {
       {"graceful-timeout", "9999h", "0 to"},
       {"graceful-timeout", "99999999999999999999", "0 to"},
       {"request-buffering", "", "64k, 8m"},
+      {"response-buffering", "8mb", "64k, 8m"},
       {"request-buffering", "m", "64k, 8m"},
       {"request-buffering", "-1", "0 to"},
       {"request-buffering", "1.5m", "64k, 8m"},
@@ -188,6 +190,7 @@ HostSettings unusual() {
   daemon.queue_timeout = 5;
   daemon.socket_timeout = 6;
   daemon.request_buffering_bytes = std::int64_t{1} << 40;
+  daemon.response_buffering_bytes = 7;
   host.started_as_root = true;
   host.uid = 4294967295u;
   host.gid = 34;
