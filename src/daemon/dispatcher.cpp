@@ -146,7 +146,8 @@ void Dispatcher::park(Connection& connection, os::Interest interest) {
 void Dispatcher::close(Connection& connection) {
   const std::lock_guard lock(table_mutex_);
   const auto found = connections_.find(&connection);
-  // A process that the application forked may hold a copy: the child has to see the end all the same.
+  // A process that the application forked may hold a copy: the child has to see the end all the
+  // same.
   ::shutdown(connection.channel.fd(), SHUT_RDWR);
   connection.hold.store(Connection::Hold::Closed);
   if (draining_) {

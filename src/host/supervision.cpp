@@ -269,9 +269,13 @@ void Supervision::become_worker(Running& place, pid_t supervisor) {
     signals_.reset();
     for (const int fd : {kSettings, kScoreboard, kRetire, kHandover}) ::close(fd);
     os::set_process_title(config::title(settings_.daemon));
-    const daemon::WorkerPlace worker{settings_,  kListener,
-                                     kLifeline,  place.control.get(), supervisor,
-                                     place.slot, board_.workers[place.slot],
+    const daemon::WorkerPlace worker{settings_,
+                                     kListener,
+                                     kLifeline,
+                                     place.control.get(),
+                                     supervisor,
+                                     place.slot,
+                                     board_.workers[place.slot],
                                      log_};
     // _exit: what the host would clean up at its own end is not the worker's.
     ::_exit(daemon::run_worker(worker));

@@ -39,6 +39,8 @@ class ClientBody {
   void invite();
   /// That many bytes of the last piece have been used.
   void consume(std::size_t bytes) noexcept;
+  /// httpd has sent an error response itself: nothing of ours may follow.
+  bool was_answered() const noexcept { return state_ == State::Answered; }
   /// Nothing more will come, whether or not read() has said so yet.
   bool has_ended() const noexcept;
 

@@ -93,8 +93,8 @@ Result<void> give_socket_to_its_owner(const KeptGroup& kept_group, const Group& 
   if (!uid) return failed(uid);
   if (::lchown(kept_group.socket_path, *uid, static_cast<gid_t>(-1)) == 0) return {};
   const int os_errno = errno;
-  return failed(ErrorCode::CannotCreateSocket,
-                std::string("owner of ") + kept_group.socket_path, os_errno);
+  return failed(ErrorCode::CannotCreateSocket, std::string("owner of ") + kept_group.socket_path,
+                os_errno);
 }
 
 Result<void> make_scoreboard_and_token(KeptGroup& group) {

@@ -11,8 +11,8 @@ namespace wsgix::httpd {
 /// configuration serve until their successors are ready.
 Result<void> start_hosts(apr_pool_t& pconf, server_rec& main);
 
-/// The pre_config hook: when this configuration turns out to be httpd's last one, even before it was
-/// read to its end, the hosts are stopped in order.
+/// The pre_config hook: when this configuration turns out to be httpd's last one, even before it
+/// was read to its end, the hosts are stopped in order.
 void end_hosts_with(apr_pool_t& pconf);
 
 /// The monitor hook, every few seconds in the parent.

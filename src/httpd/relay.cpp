@@ -116,8 +116,12 @@ int Relay::run() {
     if (!step) return explain(step.error());
     if (*step == Step::Done) return status_;
     // Again: on a connection of its own, where any worker with a free thread takes it.
-    if (fresh_) ::nanosleep(&kBetweenConnects, nullptr);
     connection_.reset();
+    if (Clock::now() >= queue_deadline()) {
+      refuse_busy_group();
+      return status_;
+    }
+    if (fresh_) ::nanosleep(&kBetweenConnects, nullptr);
   }
 }
 
@@ -199,12 +203,16 @@ bool Relay::wants_client() const noexcept {
 /// Before its body has been read, a client may close its sending direction rightly.
 bool Relay::watches_for_hangup() const noexcept { return !facts_.has_body || body_has_ended_; }
 
+/// For all attempts together: workers that always refuse must not hold a request for ever.
+Deadline Relay::queue_deadline() const noexcept {
+  const Group& group = client_.group();
+  if (group.settings.queue_timeout > 0) return started_ + seconds(group.settings.queue_timeout);
+  return started_ + socket_timeout(r_, group);
+}
+
 Deadline Relay::current_deadline() const noexcept {
   const Group& group = client_.group();
-  if (is_queueing()) {
-    if (group.settings.queue_timeout > 0) return started_ + seconds(group.settings.queue_timeout);
-    return started_ + socket_timeout(r_, group);
-  }
+  if (is_queueing()) return queue_deadline();
   // While the client is to send, its slowness is judged by httpd's Timeout.
   if (wants_client()) return progress_ + std::chrono::microseconds(r_.server->timeout);
   if (ahead_.is_full()) return client_deadline();
@@ -313,6 +321,7 @@ Relay::Step Relay::abort_body(ClientBody::State state) {
     [[maybe_unused]] const Result<bool> flushed = connection_->channel.try_flush();
   }
   if (state == ClientBody::State::ClientGone) return client_gone();
+  if (state == ClientBody::State::Answered) return finish(AP_FILTER_ERROR);
   const int status = status_for(state);
   log(r_, LogLevel::Info,
       {ErrorCode::ClientBodyFailed,

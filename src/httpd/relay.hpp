@@ -50,6 +50,7 @@ class Relay {
   Deadline client_deadline() const noexcept;
   Result<Step> forward_body();
   Step abort_body(ClientBody::State state);
+  Deadline queue_deadline() const noexcept;
   Deadline current_deadline() const noexcept;
   bool is_queueing() const noexcept { return fresh_ && !connection_->welcomed; }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the end of an attempt means for the client and for the error log.
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -79,7 +80,14 @@ Relay::Step Relay::refuse_busy_group() {
 }
 
 Relay::Step Relay::deadline_passed() {
-  if (is_queueing()) return refuse_busy_group();
+  if (is_queueing()) {
+    // A worker may have taken it just now. It looks for our end before it executes, and says
+    // Welcome before it looks: so without one nothing was and nothing will be executed.
+    ::shutdown(connection_->channel.fd(), SHUT_WR);
+    const Result<std::optional<channel::Frame>> last = connection_->channel.try_receive();
+    const bool was_taken = last && *last && (*last)->type == wire::FrameType::Welcome;
+    if (!was_taken) return refuse_busy_group();
+  }
   if (ahead_.is_behind() && Clock::now() >= client_deadline()) return client_gone();
   const auto waited = std::chrono::duration_cast<seconds>(Clock::now() - progress_).count();
   const bool waits_for_client = wants_client();

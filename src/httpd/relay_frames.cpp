@@ -82,6 +82,9 @@ Result<Relay::Step> Relay::on_response_head(std::string_view payload) {
   if (const Result<void> decoded = wire::decode_response_head(payload, head); !decoded) {
     return failed(decoded.error().code, decoded.error().what);
   }
+  if (head.status < 200) {
+    return failed(ErrorCode::UnexpectedFrame, "the worker sent an interim status as its response");
+  }
   response_.head(head.status, head.reason);
   for (const wire::FieldView& field : head.headers) response_.header(field.name, field.value);
   return Step::GoOn;

@@ -128,6 +128,7 @@ void Response::header(std::string_view name, std::string_view value) {
     case Placement::ContentLength:
       if (const auto length = wsgi::parse_body_length(value)) {
         ap_set_content_length(&r_, *length);
+        declared_bytes_ = static_cast<std::uint64_t>(*length);
       }
       return;
     case Placement::Error:
@@ -171,8 +172,23 @@ bool Response::pass() {
   return !client_is_gone();
 }
 
+/// The runtime keeps to Content-Length, but a worker is not to be trusted with the framing of a
+/// connection that others use next.
+std::string_view Response::within_declared(std::string_view data) noexcept {
+  counted_bytes_ += data.size();
+  if (!declared_bytes_ || counted_bytes_ <= *declared_bytes_) return data;
+  const std::uint64_t excess = counted_bytes_ - *declared_bytes_;
+  return data.substr(0, data.size() - std::min<std::uint64_t>(excess, data.size()));
+}
+
+bool Response::is_as_declared() const noexcept {
+  const bool head_only = r_.header_only != 0 || AP_STATUS_IS_HEADER_ONLY(r_.status);
+  return head_only || !declared_bytes_ || counted_bytes_ == *declared_bytes_;
+}
+
 bool Response::body(std::string_view data) {
   if (client_is_gone()) return false;
+  data = within_declared(data);
   if (is_unwanted() || data.empty()) return true;
   if (data.size() < kCopyBelowBytes) {
     apr_brigade_write(brigade_, nullptr, nullptr, data.data(), data.size());
@@ -204,6 +220,10 @@ Result<bool> Response::file(UniqueFd descriptor, std::uint64_t offset, std::uint
     return failed(ErrorCode::BadDescriptor,
                   fmt::format("a response asks for {} bytes from {} of a file with {} bytes",
                               length, offset, size));
+  }
+  counted_bytes_ += length;
+  if (declared_bytes_ && counted_bytes_ > *declared_bytes_) {
+    return failed(ErrorCode::BadDescriptor, "a file is longer than the response's Content-Length");
   }
   if (client_is_gone()) return false;
   if (is_unwanted() || length == 0) return true;
@@ -253,6 +273,7 @@ void Response::append_end() {
 int Response::end() {
   if (overridden_) return override_page();
   if (redirect_to_ != nullptr) return redirect();
+  if (!is_as_declared()) return cut();
   append_end();
   pass();
   return OK;
@@ -292,6 +313,7 @@ void Response::forget_head() {
   r_.clength = 0;
   r_.content_type = nullptr;
   has_head_ = overridden_ = false;
+  declared_bytes_.reset();
   redirect_to_ = nullptr;
 }
 

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -64,6 +65,8 @@ class Response {
   int redirect();
   int override_page();
   bool is_unwanted() const noexcept;
+  bool is_as_declared() const noexcept;
+  std::string_view within_declared(std::string_view data) noexcept;
   bool drops_body() const noexcept { return overridden_ || redirect_to_ != nullptr; }
 
   request_rec& r_;
@@ -72,6 +75,8 @@ class Response {
   apr_bucket_alloc_t* buckets_;
   int status_before_;
   std::size_t queued_bytes_ = 0;
+  std::optional<std::uint64_t> declared_bytes_;  ///< Content-Length of the application
+  std::uint64_t counted_bytes_ = 0;              ///< of body, whatever became of them
   bool has_file_ = false;
   bool queued_bucket_ = false;
   bool has_head_ = false;

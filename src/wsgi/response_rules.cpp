@@ -42,8 +42,8 @@ Objection object_to_status(std::string_view status) {
     return object("no space following status code", status);
   if (std::any_of(status.begin(), status.end(), is_control))
     return object("control character in status reason phrase", status);
-  // Peers pass these on; a client cannot read them as an answer (RFC 9110, 15).
-  if (status[0] == '0') return object("status code must be 100 or more", status);
+  // Peers pass these on; a client waits for another answer behind 1xx (RFC 9110, 15.2).
+  if (status[0] < '2') return object("status code must be 200 or more", status);
   return {};
 }
 

@@ -30,7 +30,7 @@ TEST(ResponseRules, ObjectToStatusWithTheContractsTexts) {
       {"200OK", "no space following status code: b'200OK'"},
       {"200 O\nK", "control character in status reason phrase: b'200 O\\nK'"},
       {"200 O\0K"s, "control character in status reason phrase: b'200 O\\x00K'"},
-      {"000 None", "status code must be 100 or more: b'000 None'"},
+      {"000 None", "status code must be 200 or more: b'000 None'"},
   };
   for (const auto& [text, objection] : cases) {
     EXPECT_EQ(text_of(object_to_status(text)), objection) << text;
