@@ -5,12 +5,13 @@ Each answer is compared with the table, and with the answer that the other trans
 mode and the other multi-processing modules gave."""
 import dataclasses
 import json
+import socket
 
 import pytest
 
 import wire_clients
-from wire_clients import H2, HTTP1, TRANSPORTS, Request
-from wsgix_httpd import BOTH_MODES, Variant
+from wire_clients import H2, HTTP1, TRANSPORTS, Http1, Request
+from wsgix_httpd import BOTH_MODES, Variant, read_to_end
 
 CONFIG = """
     LoadModule ssl_module $modules/mod_ssl.so
@@ -269,6 +270,20 @@ class TestEventConformance(Conformance):
         assert (seen.get("SSL_PROTOCOL", "").startswith("TLSv1.")) is tls
         assert ("SSL_CIPHER" in seen) is tls
         assert seen.get("SSL_SERVER_S_DN_CN") == ("localhost" if tls else None)
+
+    @pytest.mark.parametrize("path", ["/echo", "/echo-pieces", "/checksum"])
+    @pytest.mark.parametrize("rest", [b"Content-Length: 100\r\n\r\na part",
+                                      b"Transfer-Encoding: chunked\r\n\r\n6\r\na part\r\n9"])
+    def test_a_part_of_a_body_is_never_answered_as_the_whole(self, httpd, path, rest):
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n".encode()
+        with socket.create_connection(("127.0.0.1", httpd.port), 10) as connection:
+            connection.sendall(head + rest)
+            connection.shutdown(socket.SHUT_WR)
+            protocol = Http1(get(path), "localhost")
+            protocol.receive(read_to_end(connection))
+
+        answer = protocol.answer("closed")
+        assert answer.status == 400 or not answer.whole
 
     @pytest.mark.parametrize("transport", [HTTP1, H2], ids=str)
     def test_a_cut_response_does_not_disturb_the_next_one(self, httpd, transport):
