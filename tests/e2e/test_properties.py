@@ -153,16 +153,17 @@ def reference():
 # ---- the documented differences, all of them -------------------------------------------------
 
 def normal_environ(environ, request, is_reference):
-    names = {name.lower() for name, _ in request.headers}
     for key in ("HTTP_X_PLAN", "HTTP_HOST", "HTTP_CONNECTION"):
         environ.pop(key, None)
     if is_reference:
         # Kept from applications: they mislead, or are the server's business.
         for key in ("HTTP_AUTHORIZATION", "HTTP_PROXY", "HTTP_WITH_UNDERSCORE"):
             environ.pop(key, None)
-        # wsgiref invents a type where the client sent none.
-        if "content-type" not in names:
-            environ.pop("CONTENT_TYPE", None)
+        # wsgiref invents a type where the client sent none, and takes the first of several.
+        types = [value for name, value in request.headers if name == "Content-Type"]
+        environ["CONTENT_TYPE"] = ", ".join(types)
+        if not types:
+            del environ["CONTENT_TYPE"]
         # Runs of slashes are one.
         environ["PATH_INFO"] = re.sub("/+", "/", environ["PATH_INFO"])
         # wsgiref joins repeated headers without the space, and leaves repeated blanks around.
@@ -194,11 +195,12 @@ def normal_body(answer, request, plan, is_reference):
     return body
 
 
-def normal_headers(answer, plan):
+def normal_headers(answer, request, plan):
     # Of the server and of the connection.
     left_out = {"date", "server", "connection", "transfer-encoding"}
     # Either server may count what the application did not.
-    if plan.declared_length() is None:
+    # httpd takes a length of 0 from HEAD (its directive HttpContentLengthHeadZero).
+    if plan.declared_length() is None or (request.method, plan.declared_length()) == ("HEAD", 0):
         left_out.add("content-length")
     headers = {}
     for name, value in answer.headers:
@@ -208,7 +210,7 @@ def normal_headers(answer, plan):
 
 
 def normal(answer, request, plan, is_reference):
-    return (answer.status, answer.reason, normal_headers(answer, plan),
+    return (answer.status, answer.reason, normal_headers(answer, request, plan),
             normal_body(answer, request, plan, is_reference))
 
 
