@@ -27,12 +27,14 @@ execute_process(COMMAND ${WSGIX_APR_CONFIG} --cppflags OUTPUT_VARIABLE WSGIX_APR
                 OUTPUT_STRIP_TRAILING_WHITESPACE)
 separate_arguments(WSGIX_APR_CPPFLAGS)
 
-# Debian's a2enmod reads mods-available; elsewhere the administrator includes the files by hand.
-if(IS_DIRECTORY ${WSGIX_APXS_SYSCONFDIR}/mods-available)
-  set(WSGIX_APXS_CONF_DIR ${WSGIX_APXS_SYSCONFDIR}/mods-available)
+# Debian's a2enmod reads mods-available, and only Debian calls the program apache2; elsewhere the
+# administrator includes the files by hand.
+if(WSGIX_APXS_PROGNAME STREQUAL "apache2")
+  set(default_conf_dir ${WSGIX_APXS_SYSCONFDIR}/mods-available)
 else()
-  set(WSGIX_APXS_CONF_DIR ${WSGIX_APXS_SYSCONFDIR}/extra)
+  set(default_conf_dir ${WSGIX_APXS_SYSCONFDIR}/extra)
 endif()
+set(WSGIX_APXS_CONF_DIR ${default_conf_dir} CACHE PATH "Folder for wsgi.load and wsgi.conf")
 
 # Headers only: a module is resolved against httpd when httpd loads it.
 add_library(wsgix_httpd_headers INTERFACE)

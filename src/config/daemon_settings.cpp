@@ -80,6 +80,35 @@ Result<void> timeout(S& settings, std::string_view name, std::string_view value)
   return {};
 }
 
+constexpr std::int64_t kMostBytes = std::int64_t{1} << 40;
+
+constexpr struct {
+  std::string_view name;
+  std::int64_t bytes;
+} kSizeUnits[] = {{"", 1}, {"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}};
+
+std::optional<std::int64_t> whole_bytes(std::string_view value) {
+  const std::size_t unit_at = std::min(value.find_first_not_of("0123456789"), value.size());
+  const auto number = digits(value.substr(0, unit_at));
+  if (!number) return std::nullopt;
+  for (const auto& unit : kSizeUnits) {
+    if (unit.name != value.substr(unit_at)) continue;
+    if (*number > kMostBytes / unit.bytes) return std::nullopt;
+    return *number * unit.bytes;
+  }
+  return std::nullopt;
+}
+
+template <std::int64_t S::*Member>
+Result<void> size(S& settings, std::string_view name, std::string_view value) {
+  const auto bytes = whole_bytes(value);
+  if (!bytes) {
+    return refused(name, value, "a size from 0 to 1024g, such as 65536, 64k, 8m or 1g");
+  }
+  settings.*Member = *bytes;
+  return {};
+}
+
 template <std::string S::*Member>
 Result<void> text(S& settings, std::string_view name, std::string_view value) {
   if (value.empty()) return refused(name, value, "a text; it is empty");
@@ -143,6 +172,7 @@ constexpr struct { std::string_view name; Setter set; } kOptions[] = {
     {"connect-timeout",      timeout<&S::connect_timeout>},
     {"queue-timeout",        timeout<&S::queue_timeout>},
     {"socket-timeout",       timeout<&S::socket_timeout>},
+    {"request-buffering",    size<&S::request_buffering_bytes>},
 };
 
 // Names of mod_wsgi that this version does not have yet.

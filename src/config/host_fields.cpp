@@ -16,6 +16,7 @@ namespace {
 void put(std::string& out, const std::string& value) { out = value; }
 void put(std::string& out, bool value) { out = value ? "1" : "0"; }
 void put(std::string& out, int value) { out = std::to_string(value); }
+void put(std::string& out, std::int64_t value) { out = std::to_string(value); }
 void put(std::string& out, std::uint32_t value) { out = std::to_string(value); }
 
 template <typename Number>
@@ -33,6 +34,7 @@ bool get(std::string_view text, bool& value) {
   return text == "0" || text == "1";
 }
 bool get(std::string_view text, int& value) { return get_number(text, value); }
+bool get(std::string_view text, std::int64_t& value) { return get_number(text, value); }
 bool get(std::string_view text, std::uint32_t& value) { return get_number(text, value); }
 
 // Lists: every item is its length, a colon and its text, so that an item may hold any byte.
@@ -150,6 +152,7 @@ constexpr Row kRows[] = {
     daemon<&D::connect_timeout>("connect_timeout"),
     daemon<&D::queue_timeout>("queue_timeout"),
     daemon<&D::socket_timeout>("daemon_socket_timeout"),
+    daemon<&D::request_buffering_bytes>("request_buffering_bytes"),
     host<&H::started_as_root>("started_as_root"),
     host<&H::uid>("uid"),
     host<&H::gid>("gid"),

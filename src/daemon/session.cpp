@@ -234,6 +234,19 @@ int Session::send_head(const wsgix_response_head& head) {
   return 0;
 }
 
+void Session::early_hints(const wsgix_field* headers, std::size_t count) {
+  if (io_failure_ != 0 || head_sent_) return;
+  wire::EarlyHints hints;
+  for (std::size_t i = 0; i < count; ++i) {
+    hints.headers.push_back({view(headers[i].name), view(headers[i].value)});
+  }
+  if (const auto queued = channel_.queue(FrameType::EarlyHints, hints); !queued) {
+    log_.write(LogLevel::Warning, queued.error());  // too large to travel
+    return;
+  }
+  flush();
+}
+
 int Session::send_body(std::string_view data) {
   if (io_failure_ != 0) return io_failure_;
   if (channel_.queued_bytes() + data.size() < WSGIX_QUEUE_BYTES) {
@@ -274,7 +287,10 @@ void Session::log(int level, std::string_view file, std::uint32_t line, std::str
     return;
   }
   // At once, because the request may run for long; but never wait: the GIL may be held.
-  if (const auto flushed = channel_.try_flush(); !flushed) fail(flushed.error());
+  if (const auto flushed = channel_.try_flush(); !flushed) {
+    fail(flushed.error());
+    log_.write(severity, words);  // the child did not get it
+  }
 }
 
 void Session::log_bug(const char* what) noexcept {

@@ -4,6 +4,7 @@
 // Knows messages and abi.h; neither threads nor other connections.
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -56,6 +57,7 @@ class Session {
   int send_file(int descriptor, std::uint64_t offset, std::uint64_t length);
   int flush();
   bool client_is_gone() const noexcept;
+  void early_hints(const wsgix_field* headers, std::size_t count);
   void log(int level, std::string_view file, std::uint32_t line, std::string_view text);
   void log_bug(const char* what) noexcept;
 
@@ -77,8 +79,9 @@ class Session {
   RequestScratch& scratch_;
 
   Body body_ = Body::None;
-  int body_failure_ = 0;  ///< WSGIX_IO_*, once the application cannot get it whole
-  int io_failure_ = 0;    ///< WSGIX_IO_*, once the connection is unusable
+  // Atomic because client_is_gone() may be asked by another thread of the application.
+  std::atomic<int> body_failure_ = 0;  ///< WSGIX_IO_*, once the application cannot get it whole
+  std::atomic<int> io_failure_ = 0;    ///< WSGIX_IO_*, once the connection is unusable
   std::string_view unread_;
   bool head_sent_ = false;
 };

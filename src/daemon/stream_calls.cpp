@@ -45,11 +45,17 @@ void log(void* stream, int level, wsgix_text file, uint32_t line, wsgix_text tex
     return 0;
   });
 }
+void early_hints(void* stream, const wsgix_field* headers, size_t count) noexcept {
+  door(stream, [=](Session& session) {
+    session.early_hints(headers, count);
+    return 0;
+  });
+}
 
 }  // namespace
 
 constexpr wsgix_stream_calls kStreamCalls = {
-    read_body, send_head, send_body, send_file, flush, client_is_gone, log,
+    read_body, send_head, send_body, send_file, flush, client_is_gone, log, early_hints,
 };
 
 }  // namespace wsgix::daemon

@@ -41,6 +41,11 @@ void ClientBody::consume(std::size_t bytes) noexcept {
   apr_bucket_delete(APR_BRIGADE_FIRST(brigade_));
 }
 
+bool ClientBody::has_ended() const noexcept {
+  return state_ != State::Data || (rest_.empty() && !APR_BRIGADE_EMPTY(brigade_) &&
+                                   APR_BUCKET_IS_EOS(APR_BRIGADE_FIRST(brigade_)));
+}
+
 /// The next bytes that are here already; WouldWait when the brigade is used up.
 ClientBody::Piece ClientBody::next_bucket() {
   while (!APR_BRIGADE_EMPTY(brigade_)) {

@@ -38,6 +38,8 @@ class ClientBody {
   void invite();
   /// That many bytes of the last piece have been used.
   void consume(std::size_t bytes) noexcept;
+  /// Nothing more will come, whether or not read() has said so yet.
+  bool has_ended() const noexcept;
 
  private:
   Piece next_bucket();

@@ -11,30 +11,11 @@
 namespace wsgix::httpd {
 namespace {
 
-/// Options of the contract that this version does not know yet.
-constexpr std::string_view kLaterOptions[] = {
-    "stack-size",           "server-metrics",       "chroot",
-    "script-user",          "script-group",         "python-eggs",
-    "switch-interval",      "deadlock-timeout",     "inactivity-timeout",
-    "request-timeout",      "interrupt-timeout",    "restart-interval",
-    "eviction-timeout",     "cpu-time-limit",       "cpu-priority",
-    "memory-limit",         "virtual-memory-limit", "response-socket-timeout",
-    "send-buffer-size",     "receive-buffer-size",  "header-buffer-size",
-    "response-buffer-size", "response-flush-delay",
-};
-
-bool comes_later(std::string_view option) {
-  const std::vector<std::string_view> known = config::option_names();
-  return std::find(known.begin(), known.end(), option) == known.end() &&
-         std::find(std::begin(kLaterOptions), std::end(kLaterOptions), option) !=
-             std::end(kLaterOptions);
-}
-
-Result<bool> flag(const Line& line, std::string_view value) {
+Result<bool> flag(const Line& line, std::string_view value, const char* accepted = "Off | On") {
   if (wsgi::equals_ignoring_case(value, "on")) return true;
   if (wsgi::equals_ignoring_case(value, "off")) return false;
-  return refused(line, std::string(line.cmd.cmd->name) + " must be one of: Off | On, not '" +
-                           std::string(value) + "'");
+  return refused(line, std::string(line.cmd.cmd->name) + " must be one of: " + accepted +
+                           ", not '" + std::string(value) + "'");
 }
 
 /// Directives of the main server alone: httpd's context bits cannot say that.
@@ -59,6 +40,17 @@ Result<void> set_directory_flag(Line& line, std::string_view value) {
   const Result<bool> on = flag(line, value);
   if (!on) return failed(on);
   line.directory.*Member = *on;
+  return {};
+}
+
+Result<void> set_map_head_to_get(Line& line, std::string_view value) {
+  if (wsgi::equals_ignoring_case(value, "auto")) {
+    line.directory.map_head_to_get = MapHead::Auto;
+    return {};
+  }
+  const Result<bool> on = flag(line, value, "Off | On | Auto");
+  if (!on) return failed(on);
+  line.directory.map_head_to_get = *on ? MapHead::On : MapHead::Off;
   return {};
 }
 
@@ -114,6 +106,19 @@ command_rec legacy(const char* name) {
                           "a name of old versions, without effect");
 }
 
+Result<void> refuse_later_name(Line& line, std::string_view) {
+  return failed(ErrorCode::OptionNotAvailable, std::string(line.cmd.cmd->name) + " (" +
+                                                   place_of(line.cmd) +
+                                                   "): this version does not have the directive");
+}
+
+/// Of mod_wsgi, but not here yet: httpd's own "invalid command" would send people looking for a
+/// missing module.
+command_rec later(const char* name) {
+  return AP_INIT_RAW_ARGS(name, (take_raw<refuse_later_name>), nullptr, RSRC_CONF | OR_ALL,
+                          "not available in this version");
+}
+
 }  // namespace
 
 Failed refused(const Line& line, const std::string& why) {
@@ -138,11 +143,6 @@ Result<void> add_daemon_process(Line& line, std::string_view rest) {
           option.error().code,
           "WSGIDaemonProcess " + group.settings.name +
               ": Invalid option to WSGI daemon process definition: " + option.error().what);
-    }
-    if (comes_later(option->name)) {
-      return failed(ErrorCode::OptionNotAvailable, "WSGIDaemonProcess " + group.settings.name +
-                                                       ": " + option->name +
-                                                       "= is not available in this version");
     }
     const Result<void> set = config::set_option(group.settings, option->name, option->value);
     if (!set) {
@@ -176,6 +176,16 @@ const command_rec kDirectives[] = {
                   OR_FILEINFO, "On or Off; default Off"),
     AP_INIT_TAKE1("WSGIChunkedRequest", (take_one<set_directory_flag<&DirConfig::chunked_request>>), nullptr,
                   OR_FILEINFO, "On or Off; default Off"),
+    AP_INIT_ITERATE("WSGITrustedProxies", (take_one<add_trusted_proxy>), nullptr, OR_FILEINFO,
+                    "addresses and networks of the proxies in front of httpd"),
+    AP_INIT_ITERATE("WSGITrustedProxyHeaders", (take_one<add_trusted_proxy_header>), nullptr, OR_FILEINFO,
+                    "headers of those proxies that may change environ"),
+    AP_INIT_TAKE1("WSGIMapHEADToGET", (take_one<set_map_head_to_get>), nullptr, OR_FILEINFO,
+                  "On, Off or Auto; default Auto"),
+    AP_INIT_TAKE1("WSGIErrorOverride", (take_one<set_directory_flag<&DirConfig::error_override>>), nullptr,
+                  OR_FILEINFO, "On or Off; default Off"),
+    AP_INIT_TAKE1("WSGILocalRedirect", (take_one<set_directory_flag<&DirConfig::local_redirect>>), nullptr,
+                  OR_FILEINFO, "On or Off; default On"),
     AP_INIT_TAKE1("WSGIRestrictEmbedded", (take_one<set_server_flag<&ServerConfig::restrict_embedded>>), nullptr,
                   RSRC_CONF, "On or Off; default Off"),
     AP_INIT_TAKE1("WSGIRestrictStdin", (take_one<set_server_flag<&ServerConfig::restrict_stdin>>), nullptr,
@@ -200,6 +210,33 @@ const command_rec kDirectives[] = {
     legacy("WSGIPythonExecutable"),
     legacy("WSGIServerGroup"),
     legacy("WSGIApacheExtensions"),
+    legacy("WSGIAcceptMutex"),
+    legacy("WSGISocketRotation"),
+    later("WSGIAccessScript"),
+    later("WSGIAuthGroupScript"),
+    later("WSGIAuthUserScript"),
+    later("WSGIDestroyInterpreter"),
+    later("WSGIDispatchScript"),
+    later("WSGIDontWriteBytecode"),
+    later("WSGIEnableSendfile"),
+    later("WSGIFreeThreading"),
+    later("WSGIHandlerScript"),
+    later("WSGIIgnoreActivity"),
+    later("WSGIImportScript"),
+    later("<WSGIInterpreterOptions"),
+    later("WSGIPassApacheRequest"),
+    later("WSGIPerInterpreterGIL"),
+    later("WSGIPythonEggs"),
+    later("WSGIPythonHashSeed"),
+    later("WSGIPythonOptimize"),
+    later("WSGIPythonWarnings"),
+    later("WSGIRestrictProcess"),
+    later("WSGIRestrictSignal"),
+    later("WSGIServerMetrics"),
+    later("WSGISlowRequests"),
+    later("WSGISwitchInterval"),
+    later("WSGITelemetryOptions"),
+    later("WSGITelemetryService"),
     {},
 };
 // clang-format on

@@ -15,6 +15,8 @@ Failed refused(const Line& line, const std::string& why);
 Result<void> add_script_alias(Line& line, std::string_view rest);
 Result<void> add_script_alias_match(Line& line, std::string_view rest);
 Result<void> add_daemon_process(Line& line, std::string_view rest);
+Result<void> add_trusted_proxy(Line& line, std::string_view value);
+Result<void> add_trusted_proxy_header(Line& line, std::string_view value);
 Result<void> accept_legacy_name(Line& line, std::string_view rest);
 
 /// What a legacy directive's user should write today; empty when the name is not one.

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "client_socket.hpp"
 #include "log.hpp"
 #include "trampoline.hpp"
 
@@ -53,8 +54,15 @@ void log_for_request(void* stream, int level, wsgix_text file, uint32_t line, ws
   });
 }
 
-constexpr wsgix_stream_calls kCalls = {read_body, send_head,      send_body,      send_file,
-                                       flush,     client_is_gone, log_for_request};
+void early_hints(void* stream, const wsgix_field* headers, size_t count) {
+  answered(stream, [&](EmbeddedStream& s) {
+    s.early_hints(headers, count);
+    return 0;
+  });
+}
+
+constexpr wsgix_stream_calls kCalls = {read_body, send_head,      send_body,       send_file,
+                                       flush,     client_is_gone, log_for_request, early_hints};
 
 std::ptrdiff_t io_result(ClientBody::State state) {
   switch (state) {
@@ -77,16 +85,27 @@ EmbeddedStream::EmbeddedStream(request_rec& r, const Route& route, BodyFacts bod
       facts_(body),
       environ_(build_environ(r, route)),
       body_(r),
-      response_(r) {}
+      response_(r),
+      client_socket_(client_socket_of(r)),
+      body_is_over_(!body.has_body) {}
 
 std::ptrdiff_t EmbeddedStream::read_body(char* into, std::size_t size, bool may_wait) {
   if (!facts_.has_body || size == 0) return 0;
   const ClientBody::Piece piece = body_.read(may_wait);
-  if (piece.state != ClientBody::State::Data) return io_result(piece.state);
+  if (piece.state != ClientBody::State::Data) {
+    body_is_over_ = body_.has_ended();
+    return io_result(piece.state);
+  }
   const std::size_t count = std::min(size, piece.data.size());
   std::memcpy(into, piece.data.data(), count);
   body_.consume(count);
+  body_is_over_ = body_.has_ended();
   return static_cast<std::ptrdiff_t>(count);
+}
+
+bool EmbeddedStream::client_is_gone() const noexcept {
+  return response_.client_is_gone() ||
+         (client_socket_ >= 0 && has_hung_up(client_socket_, !body_is_over_));
 }
 
 int EmbeddedStream::result_of(bool reached) const noexcept {
@@ -99,6 +118,13 @@ int EmbeddedStream::send_head(const wsgix_response_head& head) {
     response_.header(view_of(head.headers[i].name), view_of(head.headers[i].value));
   }
   return result_of(!response_.client_is_gone());
+}
+
+void EmbeddedStream::early_hints(const wsgix_field* headers, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    response_.hint(view_of(headers[i].name), view_of(headers[i].value));
+  }
+  response_.send_hints();
 }
 
 int EmbeddedStream::send_body(std::string_view data) { return result_of(response_.body(data)); }

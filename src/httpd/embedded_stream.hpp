@@ -3,6 +3,7 @@
 // filters.
 #pragma once
 
+#include <atomic>
 #include <vector>
 
 #include "relay.hpp"
@@ -22,7 +23,8 @@ class EmbeddedStream {
   int send_body(std::string_view data);
   int send_file(int descriptor, std::uint64_t offset, std::uint64_t length);
   int flush();
-  bool client_is_gone() const noexcept { return response_.client_is_gone(); }
+  bool client_is_gone() const noexcept;
+  void early_hints(const wsgix_field* headers, std::size_t count);
   request_rec& request() const noexcept { return r_; }
 
  private:
@@ -34,6 +36,8 @@ class EmbeddedStream {
   Environ environ_;
   ClientBody body_;
   Response response_;
+  const int client_socket_;
+  std::atomic<bool> body_is_over_;  ///< the client has no more to send
 };
 
 }  // namespace wsgix::httpd

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "wsgix/wsgi/environ.hpp"
+#include "wsgix/wsgi/trusted_proxies.hpp"
 
 namespace wsgix::httpd {
 namespace {
@@ -27,16 +28,31 @@ class Builder {
     const auto end = std::to_chars(into, into + kDigits, number).ptr;
     add(name, {into, static_cast<std::size_t>(end - into)});
   }
-  bool has(std::string_view name) const noexcept {
-    for (const wire::FieldView& field : fields_) {
-      if (field.name == name) return true;
+  /// httpd joins what a client repeats; modules may have added the same header once more.
+  void add_header(std::string_view name, const char* value) {
+    for (std::size_t i = first_header_; i < fields_.size(); ++i) {
+      if (fields_[i].name != name) continue;
+      fields_[i].value = apr_pstrcat(r_.pool, fields_[i].value.data(), ", ", value, nullptr);
+      return;
     }
-    return false;
+    add(name, value);
+  }
+  void begin_headers() noexcept { first_header_ = fields_.size(); }
+  bool has(std::string_view name) const noexcept { return find(name).has_value(); }
+  std::optional<std::string_view> find(std::string_view name) const noexcept {
+    for (const wire::FieldView& field : fields_) {
+      if (field.name == name) return field.value;
+    }
+    return std::nullopt;
+  }
+  void remove(std::string_view name) {
+    std::erase_if(fields_, [name](const wire::FieldView& field) { return field.name == name; });
   }
 
  private:
   request_rec& r_;
   std::vector<wire::FieldView>& fields_;
+  std::size_t first_header_ = 0;
 };
 
 struct TableEntries {
@@ -63,15 +79,20 @@ void add_headers(request_rec& r, const Route& route, Builder& out) {
   const auto add_plain = [&](std::string_view name, const char* value) {
     const std::string_view key = wsgi::write_header_key(name, space);
     space += key.size();
-    out.add(key, or_empty(value));
+    out.add_header(key, or_empty(value));
   };
+  out.begin_headers();
   for (const apr_table_entry_t& header : headers) {
     if (header.key == nullptr) continue;
     const std::string_view name = header.key;
     switch (wsgi::role_of_header(name)) {
       case wsgi::HeaderRole::Plain: add_plain(name, header.val); break;
-      case wsgi::HeaderRole::ContentType: out.add_if_set("CONTENT_TYPE", header.val); break;
-      case wsgi::HeaderRole::ContentLength: out.add_if_set("CONTENT_LENGTH", header.val); break;
+      case wsgi::HeaderRole::ContentType:
+        out.add_header("CONTENT_TYPE", or_empty(header.val));
+        break;
+      case wsgi::HeaderRole::ContentLength:
+        out.add_header("CONTENT_LENGTH", or_empty(header.val));
+        break;
       case wsgi::HeaderRole::Authorization:
         if (pass_all || route.pass_authorization) add_plain(name, header.val);
         break;
@@ -83,13 +104,22 @@ void add_headers(request_rec& r, const Route& route, Builder& out) {
   }
 }
 
-/// WSGIMapHEADToGET's default: a content filter such as deflate needs the body's bytes to say
-/// the same headers for HEAD as for GET.
+/// A content filter such as deflate needs the body's bytes to say the same headers for HEAD as
+/// for GET.
+bool has_content_filter(const request_rec& r) {
+  return r.output_filters != nullptr && r.output_filters->frec != nullptr &&
+         r.output_filters->frec->ftype < AP_FTYPE_PROTOCOL;
+}
+
+/// For httpd HEAD is a GET whose body it does not send, so the client gets none in any case.
 std::string_view shown_method(const request_rec& r) {
-  const bool has_content_filter = r.output_filters != nullptr &&
-                                  r.output_filters->frec != nullptr &&
-                                  r.output_filters->frec->ftype < AP_FTYPE_PROTOCOL;
-  return r.header_only && r.method_number == M_GET && has_content_filter ? "GET" : r.method;
+  if (!r.header_only || r.method_number != M_GET) return r.method;
+  switch (config_of(r).map_head_to_get.value_or(MapHead::Auto)) {
+    case MapHead::Off: return r.method;
+    case MapHead::On: return "GET";
+    case MapHead::Auto: break;
+  }
+  return has_content_filter(r) ? "GET" : r.method;
 }
 
 std::string_view request_uri(const request_rec& r) {
@@ -170,10 +200,29 @@ void add_variables(request_rec& r, Builder& out) {
   }
 }
 
-bool is_https(request_rec& r) {
+/// WSGITrustedProxyHeaders: removes and replaces fields that the proxies know better.
+wsgi::ForwardedScheme apply_trusted_proxies(request_rec& r, Builder& out) {
+  const DirConfig& config = config_of(r);
+  if (config.trusted_proxy_headers == nullptr) return wsgi::ForwardedScheme::Absent;
+  const wsgi::Rewrite rewrite =
+      wsgi::rewrite_for_proxies({*config.trusted_proxy_headers, config.trusted_proxies},
+                                [&out](std::string_view name) { return out.find(name); });
+  for (const std::string_view name : rewrite.removed) out.remove(name);
+  for (const wsgi::EnvironChange& change : rewrite.set) {
+    out.remove(change.name);
+    out.add(change.name, {apr_pstrmemdup(r.pool, change.value.data(), change.value.size()),
+                          change.value.size()});
+  }
+  return rewrite.scheme;
+}
+
+bool is_https(request_rec& r, wsgi::ForwardedScheme forwarded) {
+  if (forwarded == wsgi::ForwardedScheme::Https) return true;
+  if (forwarded == wsgi::ForwardedScheme::Http) return false;
   if (const char* https = apr_table_get(r.subprocess_env, "HTTPS")) {
     return wsgi::means_https(https);
   }
+  if (forwarded != wsgi::ForwardedScheme::Absent) return false;
   const auto ask_mod_ssl = APR_RETRIEVE_OPTIONAL_FN(ssl_is_https);
   return ask_mod_ssl != nullptr && ask_mod_ssl(r.connection) != 0;
 }
@@ -189,7 +238,7 @@ Environ build_environ(request_rec& r, const Route& route) {
   add_headers(r, route, out);
   add_own(r, route, out);
   add_variables(r, out);
-  built.https = is_https(r);
+  built.https = is_https(r, apply_trusted_proxies(r, out));
   return built;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names from old configurations: accepted with one warning each instead of refusing to start.
+// Names from other configurations that need nothing here: accepted with one warning each.
 #include "directives.hpp"
 
 namespace wsgix::httpd {
@@ -21,6 +21,8 @@ constexpr struct {
     {"WSGIPythonExecutable", "WSGIPythonHome, or python-home= of WSGIDaemonProcess"},
     {"WSGIServerGroup", "WSGIApplicationGroup"},
     {"WSGIApacheExtensions", "nothing: applications get the environ alone"},
+    {"WSGIAcceptMutex", "nothing: workers share a listening socket without a mutex"},
+    {"WSGISocketRotation", "nothing: a group's socket stays across restarts"},
 };
 
 }  // namespace
@@ -34,10 +36,9 @@ std::string_view modern_equivalent(std::string_view directive) noexcept {
 
 Result<void> accept_legacy_name(Line& line, std::string_view) {
   const std::string name = line.cmd.cmd->name;
-  const Error error{
-      ErrorCode::SettingHadNoEffect,
-      name + " (" + place_of(line.cmd) + ") is a name of old versions and has no effect", 0,
-      "remove the line; instead use " + std::string(modern_equivalent(name))};
+  const Error error{ErrorCode::SettingHadNoEffect,
+                    name + " (" + place_of(line.cmd) + ") has no effect in this module", 0,
+                    "remove the line; instead use " + std::string(modern_equivalent(name))};
   log(*line.cmd.server, LogLevel::Warning, error);
   return {};
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "client_socket.hpp"
 #include "log.hpp"
 
 namespace wsgix::httpd {
@@ -15,30 +16,17 @@ namespace {
 
 /// Bodies up to this size travel with the head and are kept until a worker has started; larger
 /// ones wait for WantBody, which proves that it has. So no request is lost to Busy or Closing.
+/// A buffered body has so much of it in memory.
 constexpr std::int64_t kReplayBytes = 65536;
 /// So much of a body is gathered for one write to the worker.
 constexpr std::size_t kBatchBytes = 262144;
 constexpr timespec kBetweenConnects{0, 20'000'000};
 /// A stream of HTTP/2 has no socket of its own to poll.
 constexpr milliseconds kStreamLook{5};
+/// Nor does it wake anybody when the client resets it.
+constexpr milliseconds kResetLook{250};
 /// mod_reqtimeout notices a slow body only when somebody reads.
 constexpr milliseconds kBodyLook{1000};
-
-// Hanging up one direction is a Linux event; elsewhere only a full close is noticed.
-#ifdef POLLRDHUP
-constexpr short kHangup = POLLRDHUP;
-#else
-constexpr short kHangup = 0;
-#endif
-constexpr short kBroken = POLLERR | POLLHUP | POLLNVAL;
-
-int socket_of(const request_rec& r) {
-  if (r.connection->master != nullptr) return -1;
-  apr_socket_t* socket = ap_get_conn_socket(r.connection);
-  apr_os_sock_t number = -1;
-  if (socket == nullptr || apr_os_sock_get(&number, socket) != APR_SUCCESS) return -1;
-  return number;
-}
 
 wire::RequestHead head_of(request_rec& r, const Route& route, BodyFacts body) {
   Environ environment = build_environ(r, route);
@@ -71,17 +59,50 @@ Relay::Relay(request_rec& r, const Route& route, GroupClient& client, BodyFacts 
       facts_(body),
       head_(head_of(r, route, body)),
       body_(r),
+      stored_(kReplayBytes, static_cast<std::uint64_t>(buffering_limit()) + kReplayBytes),
       response_(r),
-      client_socket_(socket_of(r)),
+      client_socket_(client_socket_of(r)),
       started_(Clock::now()),
       progress_(started_) {
-  body_waits_for_worker_ = body.has_body && (r.expecting_100 != 0 || body.content_length < 0 ||
-                                             body.content_length > kReplayBytes);
-  if (body_waits_for_worker_) head_.flags |= wire::RequestHead::kExpectsContinue;
-  body_may_flow_ = body.has_body && !body_waits_for_worker_;
+  let_body_wait(r.expecting_100 != 0 || body.content_length < 0 ||
+                body.content_length > kReplayBytes);
+}
+
+std::int64_t Relay::buffering_limit() const noexcept {
+  return client_.group().settings.request_buffering_bytes;
+}
+
+void Relay::let_body_wait(bool waits) noexcept {
+  constexpr std::uint8_t kFlag = wire::RequestHead::kExpectsContinue;
+  body_waits_for_worker_ = facts_.has_body && waits;
+  body_may_flow_ = facts_.has_body && !waits;
+  head_.flags = static_cast<std::uint8_t>(body_waits_for_worker_ ? head_.flags | kFlag
+                                                                 : head_.flags & ~kFlag);
+}
+
+/// Before a worker is asked: a slow client holds a thread of httpd, none of Python.
+Result<Relay::Step> Relay::buffer_body() {
+  const std::int64_t limit = buffering_limit();
+  if (!facts_.has_body || limit == 0 || facts_.content_length > limit) return Step::GoOn;
+  while (!body_has_ended_ && stored_.size() <= static_cast<std::uint64_t>(limit)) {
+    const ClientBody::Piece piece = body_.read(true);
+    body_has_ended_ = piece.state == ClientBody::State::End;
+    if (body_has_ended_) break;
+    if (piece.state != ClientBody::State::Data) return abort_body(piece.state);
+    const std::string_view data = piece.data.substr(0, kReplayBytes);
+    if (const Result<void> kept = stored_.append(data); !kept) return failed(kept);
+    body_.consume(data.size());
+  }
+  let_body_wait(!body_has_ended_ || stored_.size() > kReplayBytes);
+  started_ = progress_ = Clock::now();
+  head_.queue_start_us = apr_time_now();
+  return Step::GoOn;
 }
 
 int Relay::run() {
+  const Result<Step> buffered = buffer_body();
+  if (!buffered) return explain(buffered.error());
+  if (*buffered == Step::Done) return status_;
   connection_ = client_.take_idle();
   for (;;) {
     fresh_ = connection_ == nullptr;
@@ -128,18 +149,16 @@ Result<void> Relay::queue_request() {
   if (auto queued = channel.queue(wire::FrameType::RequestHead, head_); !queued) return queued;
   body_is_sent_ = false;
   head_has_left_ = false;
-  if (!replay_.empty()) channel.queue(wire::FrameType::RequestBody, replay_);
-  if (body_may_flow_ && body_has_ended_) {
-    channel.queue(wire::FrameType::RequestEnd);
-    body_is_sent_ = true;
-  }
+  bytes_have_left_ = false;
+  forwarded_ = 0;
   return {};
 }
 
 Result<Relay::Step> Relay::converse() {
   for (;;) {
-    if (forward_body() == Step::Done) return Step::Done;
-    Result<Step> step = send_queued();
+    Result<Step> step = forward_body();
+    if (!step || *step != Step::GoOn) return step;
+    step = send_queued();
     if (!step || *step != Step::GoOn) return step;
     step = wait_for_news();
     if (!step || *step != Step::GoOn) return step;
@@ -153,24 +172,27 @@ Result<Relay::Step> Relay::send_queued() {
   if (before == 0) return Step::GoOn;
   head_has_left_ = true;
   const Result<bool> flushed = channel.try_flush();
-  if (flushed) {
-    if (channel.queued_bytes() < before) progress_ = Clock::now();
-    return Step::GoOn;
+  if (channel.queued_bytes() < before) {
+    progress_ = Clock::now();
+    bytes_have_left_ = true;
   }
+  if (flushed) return Step::GoOn;
   if (flushed.error().code != ErrorCode::PeerClosed) return failed(flushed);
   const Result<Step> said = take_frames();
   if (said && *said != Step::GoOn) return said;
   // Not one byte was taken, so nobody can have executed it.
-  if (!fresh_ && !accepted_ && channel.queued_bytes() == before && replay_.empty()) {
-    return Step::Again;
-  }
+  if (!fresh_ && !accepted_ && !bytes_have_left_) return Step::Again;
   return failed(flushed);
 }
 
 /// One batch after the other: a queue that never runs empty would keep all it has sent.
-bool Relay::wants_client() const noexcept {
+bool Relay::body_may_go_on() const noexcept {
   return body_may_flow_ && !body_is_sent_ &&
          (!head_has_left_ || connection_->channel.queued_bytes() == 0);
+}
+
+bool Relay::wants_client() const noexcept {
+  return body_may_go_on() && !body_has_ended_ && forwarded_ == stored_.end();
 }
 
 /// Before its body has been read, a client may close its sending direction rightly.
@@ -198,7 +220,14 @@ Result<Relay::Step> Relay::wait_for_news() {
 
   const Deadline deadline = current_deadline();
   Deadline look = deadline;
-  if (from_client) look = std::min(look, after(client_socket_ >= 0 ? kBodyLook : kStreamLook));
+  const bool is_stream = client_socket_ < 0;
+  if (from_client) {
+    look = std::min(look, after(is_stream ? kStreamLook : kBodyLook));
+  } else if (body_may_go_on()) {
+    look = Clock::now();  // more of a stored body is due
+  } else if (is_stream) {
+    look = std::min(look, after(kResetLook));
+  }
   const int ready = ::poll(polled, polls_client ? 2 : 1, poll_timeout(look));
   if (ready < 0 && errno != EINTR) {
     return failed(ErrorCode::SocketFailed, subject() + ": poll", errno);
@@ -207,25 +236,39 @@ Result<Relay::Step> Relay::wait_for_news() {
   if (ready > 0 && polls_client && !from_client && (polled[1].revents & (kHangup | kBroken)) != 0) {
     return client_gone();
   }
+  if (is_stream && r_.connection->aborted != 0) return client_gone();
   if (ready <= 0 && Clock::now() >= deadline) return deadline_passed();
   return Step::GoOn;
 }
 
-/// Queues what has come from the client, as far as the worker may have it.
-Relay::Step Relay::forward_body() {
-  if (!wants_client()) return Step::GoOn;
-  while (connection_->channel.queued_bytes() < kBatchBytes) {
-    const ClientBody::Piece piece = body_.read(false);
-    if (piece.state == ClientBody::State::WouldWait) return Step::GoOn;
-    if (piece.state == ClientBody::State::End) {
-      connection_->channel.queue(wire::FrameType::RequestEnd);
-      body_has_ended_ = body_is_sent_ = true;
+/// Queues what is stored and what has come from the client, as far as the worker may have it.
+Result<Relay::Step> Relay::forward_body() {
+  if (!body_may_go_on()) return Step::GoOn;
+  channel::Channel& channel = connection_->channel;
+  while (channel.queued_bytes() < kBatchBytes) {
+    if (forwarded_ != stored_.end()) {
+      const Result<std::string_view> data = stored_.read(forwarded_, kBatchBytes);
+      if (!data) return failed(data);
+      channel.queue(wire::FrameType::RequestBody, *data);
+      forwarded_ += data->size();
+      continue;
+    }
+    if (body_has_ended_) {
+      channel.queue(wire::FrameType::RequestEnd);
+      body_is_sent_ = true;
       return Step::GoOn;
     }
+    const ClientBody::Piece piece = body_.read(false);
+    if (piece.state == ClientBody::State::WouldWait) return Step::GoOn;
+    body_has_ended_ = piece.state == ClientBody::State::End;
+    if (body_has_ended_) continue;
     if (piece.state != ClientBody::State::Data) return abort_body(piece.state);
     const std::string_view data = piece.data.substr(0, wire::kMaxPayloadBytes);
-    connection_->channel.queue(wire::FrameType::RequestBody, data);
-    if (!body_waits_for_worker_) replay_.append(data);
+    channel.queue(wire::FrameType::RequestBody, data);
+    if (!body_waits_for_worker_) {
+      if (const Result<void> kept = stored_.append(data); !kept) return failed(kept);
+      forwarded_ += data.size();
+    }
     body_.consume(data.size());
     progress_ = Clock::now();
   }
@@ -238,7 +281,7 @@ Relay::Step Relay::abort_body(ClientBody::State state) {
                       : state == ClientBody::State::ClientGone ? wire::AbortReason::ClientGone
                                                                : wire::AbortReason::BodyMalformed;
   // If the worker does not take it now, the end of the connection tells the same.
-  if (connection_->channel.queue(wire::FrameType::RequestAbort, reason)) {
+  if (connection_ != nullptr && connection_->channel.queue(wire::FrameType::RequestAbort, reason)) {
     [[maybe_unused]] const Result<bool> flushed = connection_->channel.try_flush();
   }
   if (state == ClientBody::State::ClientGone) return client_gone();

@@ -12,6 +12,7 @@
 #include "environ.hpp"
 #include "response.hpp"
 #include "routing.hpp"
+#include "wsgix/os/spool.hpp"
 
 namespace wsgix::httpd {
 
@@ -33,14 +34,18 @@ class Relay {
   enum class Step : std::uint8_t { GoOn, Again, Done };
 
   // relay.cpp: attempts, and both directions at once
+  std::int64_t buffering_limit() const noexcept;
+  void let_body_wait(bool waits) noexcept;
+  Result<Step> buffer_body();
   Result<void> connect();
   Result<void> queue_request();
   Result<Step> converse();
   Result<Step> send_queued();
   Result<Step> wait_for_news();
+  bool body_may_go_on() const noexcept;
   bool wants_client() const noexcept;
   bool watches_for_hangup() const noexcept;
-  Step forward_body();
+  Result<Step> forward_body();
   Step abort_body(ClientBody::State state);
   Deadline current_deadline() const noexcept;
   bool is_queueing() const noexcept { return fresh_ && !connection_->welcomed; }
@@ -49,6 +54,7 @@ class Relay {
   Result<Step> take_frames();
   Result<Step> on_frame(const channel::Frame& frame);
   Result<Step> on_welcome(std::string_view payload);
+  Result<Step> on_early_hints(std::string_view payload);
   Result<Step> on_response_head(std::string_view payload);
   Result<Step> on_response_body(std::string_view payload);
   Result<Step> on_response_file(std::string_view payload);
@@ -75,17 +81,19 @@ class Relay {
   const BodyFacts facts_;
   wire::RequestHead head_;
   ClientBody body_;
+  os::Spool stored_;  ///< the start of the body, or all: kept until a worker has started
   Response response_;
   std::unique_ptr<Connection> connection_;
 
   bool fresh_ = false;                  ///< this attempt is on a connection of its own
   bool accepted_ = false;               ///< a frame proves that a worker has started it
   bool head_has_left_ = false;          ///< the first write of this attempt has been tried
+  bool bytes_have_left_ = false;        ///< a worker may have got some of this attempt
   bool body_may_flow_ = false;          ///< RequestBody may be sent now
   bool body_is_sent_ = false;           ///< RequestEnd or RequestAbort is queued or sent
   bool body_waits_for_worker_ = false;  ///< announced with kExpectsContinue
   bool body_has_ended_ = false;         ///< the client has sent all of it
-  std::string replay_;                  ///< a small body, kept until a worker has started
+  std::uint64_t forwarded_ = 0;         ///< so much of stored_ is queued or sent in this attempt
   int client_socket_ = -1;              ///< -1: not one of our own to poll
   Clock::time_point started_;
   Clock::time_point progress_;  ///< when bytes moved last, in either direction

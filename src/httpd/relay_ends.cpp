@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "log.hpp"
 #include "lost_worker.hpp"
@@ -13,6 +14,14 @@ namespace {
 
 /// Only for access logs, where nobody reads a response: the client had gone before there was one.
 constexpr int kClientClosedRequest = 499;
+
+int status_for(const Error& error, bool connected) {
+  if (error.code == ErrorCode::SpoolFailed) {
+    const bool full = error.os_errno == ENOSPC || error.os_errno == EDQUOT;
+    return full ? HTTP_INSUFFICIENT_STORAGE : HTTP_INTERNAL_SERVER_ERROR;
+  }
+  return connected ? HTTP_BAD_GATEWAY : HTTP_SERVICE_UNAVAILABLE;
+}
 
 }  // namespace
 
@@ -82,7 +91,7 @@ int Relay::explain(const Error& error) {
   }
   Error told = error;
   told.what = subject() + ": " + error.what;
-  refuse_or_cut(told, connection_ == nullptr ? HTTP_SERVICE_UNAVAILABLE : HTTP_BAD_GATEWAY);
+  refuse_or_cut(told, status_for(error, connection_ != nullptr));
   return status_;
 }
 

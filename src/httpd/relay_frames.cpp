@@ -28,8 +28,9 @@ Result<Relay::Step> Relay::on_frame(const channel::Frame& frame) {
     case FrameType::WantBody:
       accepted_ = true;
       body_may_flow_ = facts_.has_body;
-      if (body_may_flow_ && !response_.has_left()) body_.invite();
+      if (body_may_flow_ && !body_has_ended_ && !response_.has_left()) body_.invite();
       return Step::GoOn;
+    case FrameType::EarlyHints: return on_early_hints(frame.payload);
     case FrameType::ResponseHead: return on_response_head(frame.payload);
     case FrameType::ResponseBody: return on_response_body(frame.payload);
     case FrameType::ResponseFile: return on_response_file(frame.payload);
@@ -58,6 +59,18 @@ Result<Relay::Step> Relay::on_welcome(std::string_view payload) {
   if (!welcome) return failed(welcome);
   connection_->worker = *welcome;
   connection_->welcomed = true;
+  return Step::GoOn;
+}
+
+Result<Relay::Step> Relay::on_early_hints(std::string_view payload) {
+  accepted_ = true;
+  if (response_.has_head()) {
+    return failed(ErrorCode::UnexpectedFrame, "the worker sent EarlyHints after a head");
+  }
+  const Result<wire::EarlyHints> hints = wire::decode_early_hints(payload);
+  if (!hints) return failed(hints);
+  for (const wire::FieldView& field : hints->headers) response_.hint(field.name, field.value);
+  response_.send_hints();
   return Step::GoOn;
 }
 

@@ -7,13 +7,17 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "pool.hpp"
+#include "settings.hpp"
 #include "wsgix/wsgi/environ.hpp"
+#include "wsgix/wsgi/response_rules.hpp"
 
 namespace wsgix::httpd {
 namespace {
 
+constexpr int kEarlyHints = 103;  // RFC 8297
 constexpr std::size_t kFilePieceBytes = 262144;
 /// Pieces of at least this size are passed on from where they are instead of being copied.
 constexpr std::size_t kCopyBelowBytes = 16384;
@@ -47,6 +51,12 @@ Placement placement_of(std::string_view name) noexcept {
   return Placement::Repeat;
 }
 
+bool has_words_for(int status) noexcept {
+  return std::string_view(ap_get_status_line(status)).starts_with(fmt::format_int(status).c_str());
+}
+
+bool is_error(int status) noexcept { return status >= 400 && status <= 599; }
+
 const char* keep(apr_pool_t* pool, std::string_view text) {
   return apr_pstrmemdup(pool, text.data(), text.size());
 }
@@ -68,8 +78,37 @@ Response::Response(request_rec& r)
 
 Response::~Response() { apr_brigade_destroy(brigade_); }
 
+bool Response::may_send_interim() const noexcept {
+  // What a subrequest answers is a part of another response.
+  return r_.main == nullptr && r_.assbackwards == 0 && r_.proto_num >= HTTP_VERSION(1, 1) &&
+         !has_head_ && !has_left_ && r_.bytes_sent == 0 && !client_is_gone();
+}
+
+void Response::hint(std::string_view name, std::string_view value) {
+  const Placement placement = placement_of(name);
+  if (placement == Placement::Drop || placement == Placement::ContentLength) return;
+  // httpd checks the headers of a response on their way out, but not these.
+  if (wsgi::object_to_header_name(name) || wsgi::object_to_header_value(value)) return;
+  if (hints_ == nullptr) hints_ = apr_table_make(r_.pool, 4);
+  apr_table_addn(hints_, keep(r_.pool, name), keep(r_.pool, value));
+}
+
+/// httpd sends headers_out and then empties it, so the response's own are put aside.
+void Response::send_hints() {
+  apr_table_t* const hints = std::exchange(hints_, nullptr);
+  if (hints == nullptr || !may_send_interim()) return;
+  apr_table_t* const headers = std::exchange(r_.headers_out, hints);
+  const int status = std::exchange(r_.status, kEarlyHints);
+  const char* const status_line = std::exchange(r_.status_line, "103 Early Hints");
+  ap_send_interim_response(&r_, 1);
+  r_.headers_out = headers;
+  r_.status = status;
+  r_.status_line = status_line;
+}
+
 void Response::head(int status, std::string_view reason) {
   has_head_ = true;
+  overridden_ = is_error(status) && config_of(r_).error_override.value_or(false);
   r_.status = status;
   char* const line = static_cast<char*>(apr_palloc(r_.pool, reason.size() + 16));
   *fmt::format_to(line, "{:03} {}", std::clamp(status, 0, 999), reason) = '\0';
@@ -90,7 +129,8 @@ void Response::header(std::string_view name, std::string_view value) {
     case Placement::Single:
       apr_table_setn(r_.headers_out, keep(r_.pool, name), keep(r_.pool, value));
       if (r_.status == HTTP_OK && value.starts_with('/') &&
-          wsgi::equals_ignoring_case(name, "location")) {
+          wsgi::equals_ignoring_case(name, "location") &&
+          config_of(r_).local_redirect.value_or(true)) {
         redirect_to_ = keep(r_.pool, value);
       }
       return;
@@ -105,7 +145,7 @@ void Response::header(std::string_view name, std::string_view value) {
 /// would send what a HEAD, a 204 or a 304 must not have: it drops the body of one brigade only.
 bool Response::is_unwanted() const noexcept {
   const bool head_only = r_.header_only != 0 || AP_STATUS_IS_HEADER_ONLY(r_.status);
-  return redirect_to_ != nullptr || (has_left_ && head_only);
+  return drops_body() || (has_left_ && head_only);
 }
 
 void Response::append(apr_bucket* bucket) { APR_BRIGADE_INSERT_TAIL(brigade_, bucket); }
@@ -140,7 +180,7 @@ bool Response::body(std::string_view data) {
 }
 
 bool Response::flush() {
-  if (redirect_to_ != nullptr) return !client_is_gone();
+  if (drops_body()) return !client_is_gone();
   append(apr_bucket_flush_create(buckets_));
   return pass();
 }
@@ -192,17 +232,18 @@ bool Response::send_pieces(int descriptor, std::uint64_t offset, std::uint64_t l
   return true;
 }
 
-/// httpd takes the end of a subrequest away only where it stands last; behind a flush it would
-/// end the page around it (`<!--#include virtual -->`), which flushes for itself.
-void Response::pass_end() {
+void Response::append_end() {
   append(apr_bucket_eos_create(buckets_));
+  // httpd takes the end of a subrequest out of the response only when nothing follows it; the
+  // rest of the page would be lost.
   if (r_.main == nullptr) append(apr_bucket_flush_create(buckets_));
-  pass();
 }
 
 int Response::end() {
+  if (overridden_) return override_page();
   if (redirect_to_ != nullptr) return redirect();
-  pass_end();
+  append_end();
+  pass();
   return OK;
 }
 
@@ -212,13 +253,23 @@ int Response::cut() {
   r_.no_cache = 1;
   // What mod_proxy does: the chunk filter then withholds the last chunk, HTTP/2 resets the stream.
   append(ap_bucket_error_create(HTTP_BAD_GATEWAY, nullptr, r_.pool, buckets_));
-  pass_end();
+  append_end();
+  pass();
   return OK;
 }
 
 int Response::refuse(int status) {
   apr_brigade_cleanup(brigade_);
   if (has_head_) forget_head();
+  return status;
+}
+
+int Response::override_page() {
+  const int status = r_.status;
+  const char* const line = r_.status_line;
+  refuse(status);
+  // Without a line httpd would answer a status that it has no words for with 500.
+  if (!has_words_for(status)) r_.status_line = line;
   return status;
 }
 
@@ -229,19 +280,23 @@ void Response::forget_head() {
   r_.status_line = nullptr;
   r_.clength = 0;
   r_.content_type = nullptr;
-  has_head_ = false;
+  has_head_ = overridden_ = false;
   redirect_to_ = nullptr;
 }
 
 /// RFC 3875, 6.2.2: a local Location without a status is answered by that resource.
 int Response::redirect() {
   const char* const target = redirect_to_;
+  // httpd finds the end of an unread body by the two headers that are removed below: without this
+  // the rest of it would be taken for the connection's next request.
+  if (const int status = ap_discard_request_body(&r_); status != OK) return refuse(status);
   r_.method = "GET";
   r_.method_number = M_GET;
-  // The body has been read: the new request must not think that it has one.
   apr_table_unset(r_.headers_in, "Content-Length");
   apr_table_unset(r_.headers_in, "Transfer-Encoding");
-  ap_internal_redirect_handler(target, &r_);
+  // Not ap_internal_redirect_handler(), which passes on our Content-Type: before httpd 2.4.60 it
+  // could name a handler (CVE-2024-38476), and an application must not choose one for a file.
+  ap_internal_redirect(target, &r_);
   return OK;
 }
 

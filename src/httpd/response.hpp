@@ -2,6 +2,7 @@
 // httpd/response.hpp: an application's response on its way to the client, the same for both modes.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -23,6 +24,11 @@ class Response {
   ~Response();
   Response(const Response&) = delete;
   Response& operator=(const Response&) = delete;
+
+  /// Headers of an interim response 103, before head(); then send_hints() sends them, when the
+  /// client's protocol has interim responses. They are dropped otherwise.
+  void hint(std::string_view name, std::string_view value);
+  void send_hints();
 
   void head(int status, std::string_view reason);
   /// Headers of the response, in the application's order, after head().
@@ -49,14 +55,18 @@ class Response {
 
  private:
   bool pass();
-  void pass_end();
-  bool is_unwanted() const noexcept;
+  bool may_send_interim() const noexcept;
   void append(apr_bucket* bucket);
+  void append_end();
   bool send_pieces(int descriptor, std::uint64_t offset, std::uint64_t length);
   void forget_head();
   int redirect();
+  int override_page();
+  bool is_unwanted() const noexcept;
+  bool drops_body() const noexcept { return overridden_ || redirect_to_ != nullptr; }
 
   request_rec& r_;
+  apr_table_t* hints_ = nullptr;
   apr_bucket_brigade* brigade_;
   apr_bucket_alloc_t* buckets_;
   int status_before_;
@@ -64,7 +74,8 @@ class Response {
   bool queued_bucket_ = false;
   bool has_head_ = false;
   bool has_left_ = false;
-  bool gone_ = false;
+  std::atomic<bool> gone_ = false;     ///< client_is_gone() may be asked by another thread
+  bool overridden_ = false;            ///< WSGIErrorOverride: httpd's own page replaces the body
   const char* redirect_to_ = nullptr;  ///< Location of a local redirect as CGI defines it
 };
 

@@ -11,7 +11,8 @@ void prefer(std::optional<T>& outer, const std::optional<T>& inner) {
   if (inner) outer = inner;
 }
 
-void prefer(const char*& outer, const char* inner) {
+template <typename T>
+void prefer(T*& outer, T* inner) {
   if (inner != nullptr) outer = inner;
 }
 
@@ -44,6 +45,11 @@ void merge_into(DirConfig& outer, const DirConfig& inner) {
   prefer(outer.script_reloading, inner.script_reloading);
   prefer(outer.pass_authorization, inner.pass_authorization);
   prefer(outer.chunked_request, inner.chunked_request);
+  prefer(outer.trusted_proxies, inner.trusted_proxies);
+  prefer(outer.trusted_proxy_headers, inner.trusted_proxy_headers);
+  prefer(outer.map_head_to_get, inner.map_head_to_get);
+  prefer(outer.error_override, inner.error_override);
+  prefer(outer.local_redirect, inner.local_redirect);
 }
 
 // Only exhausted memory can throw in these four, and httpd has no way on from there either.

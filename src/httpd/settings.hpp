@@ -2,6 +2,7 @@
 // httpd/settings.hpp: what the directives wrote, per directory and per server, and how it merges.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "httpd_api.hpp"
 #include "wsgix/config/daemon_settings.hpp"
+#include "wsgix/wsgi/trusted_proxies.hpp"
 
 namespace wsgix::httpd {
 
@@ -17,6 +19,13 @@ class ChildProcess;
 
 /// "sites/shop.conf:12"
 std::string place_of(const cmd_parms& cmd);
+
+/// WSGIMapHEADToGET: when an application is told GET for a request that is HEAD.
+enum class MapHead : std::uint8_t {
+  Off,
+  On,
+  Auto,  ///< when a content filter needs the body to make the headers of HEAD
+};
 
 /// The values that a request can find at any level. Everything outside a <Directory> stands in
 /// its server's default section, so one merge covers main server, virtual host and directory.
@@ -29,6 +38,12 @@ struct DirConfig {
   std::optional<bool> script_reloading;
   std::optional<bool> pass_authorization;
   std::optional<bool> chunked_request;
+  // Lists of one section, in its pool; an inner section's list replaces the outer one's.
+  std::vector<wsgi::Network>* trusted_proxies = nullptr;
+  std::vector<wsgi::ProxyHeader>* trusted_proxy_headers = nullptr;
+  std::optional<MapHead> map_head_to_get;
+  std::optional<bool> error_override;
+  std::optional<bool> local_redirect;
 };
 
 struct ScriptAlias {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <iterator>
 #include <memory>
 #include <new>
 
@@ -97,6 +98,8 @@ int load_script(const wsgix_script* script, wsgix_failure* why) noexcept {
   return result;
 }
 
+/// Members and slots that `CallerMinor` does not have must not be looked at.
+template <std::uint32_t CallerMinor>
 void handle_request(const wsgix_request* request, wsgix_outcome* outcome) noexcept {
   *outcome = {WSGIX_FAILED, 500, 0};
   const auto fail = [&](const Error& error) {
@@ -109,7 +112,7 @@ void handle_request(const wsgix_request* request, wsgix_outcome* outcome) noexce
             the_process->attach(view(request->script.application_group));
         if (!record) return fail(record.error());
         const GilGuard gil((*record)->state);
-        Exchange exchange(**record, *request);
+        Exchange exchange(**record, *request, CallerMinor);
         guarded_slot([&] { *outcome = exchange.run(); },
                      [&](const Error& bug) {
                        fail(bug);
@@ -124,15 +127,19 @@ void stop(int finalize) noexcept {
                [](const Error& bug) { LogTarget(the_process->start()).error(bug); });
 }
 
-constexpr wsgix_runtime kRuntime = {
+template <std::uint32_t CallerMinor>
+constexpr wsgix_runtime kRuntimeFor = {
     WSGIX_RUNTIME_ABI_MAJOR,
     WSGIX_RUNTIME_ABI_MINOR,
     start,
     python_version,
     load_script,
-    handle_request,
+    handle_request<CallerMinor>,
     stop,
 };
+
+constexpr const wsgix_runtime* kRuntimes[] = {&kRuntimeFor<0>, &kRuntimeFor<1>};
+static_assert(std::size(kRuntimes) == WSGIX_RUNTIME_ABI_MINOR + 1);
 
 }  // namespace
 }  // namespace wsgix::python
@@ -141,5 +148,5 @@ extern "C" __attribute__((visibility("default"))) const wsgix_runtime* wsgix_run
     std::uint32_t caller_major, std::uint32_t caller_minor) {
   const bool served =
       caller_major == WSGIX_RUNTIME_ABI_MAJOR && caller_minor <= WSGIX_RUNTIME_ABI_MINOR;
-  return served ? &wsgix::python::kRuntime : nullptr;
+  return served ? wsgix::python::kRuntimes[caller_minor] : nullptr;
 }

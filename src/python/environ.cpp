@@ -61,6 +61,7 @@ Ref make_environ(ThreadRecord& record, const wsgix_request& request,
       {"wsgi.url_scheme", latin1(request.https ? "https" : "http")},
       {"wsgi.input", Ref::borrow(objects.input)},
       {"wsgi.errors", Ref::borrow(objects.errors)},
+      {"wsgix.client_disconnected", Ref::borrow(objects.client_disconnected)},
       {"mod_wsgi.callable_object", latin1(view(request.script.callable_name))},
       {"mod_wsgi.thread_id", Ref::steal(PyLong_FromLong(thread_number()))},
       {"mod_wsgi.request_start", Ref::steal(PyFloat_FromDouble(request.request_start))},
@@ -71,6 +72,10 @@ Ref make_environ(ThreadRecord& record, const wsgix_request& request,
   for (const auto& [name, value] : entries) {
     const Ref key = record.keys.key(position++, name);
     if (!key || !value || PyDict_SetItem(environ.get(), key.get(), value.get()) != 0) return {};
+  }
+  if (objects.early_hints) {
+    const Ref key = record.keys.key(position++, "wsgix.early_hints");
+    if (!key || PyDict_SetItem(environ.get(), key.get(), objects.early_hints) != 0) return {};
   }
   return environ;
 }

@@ -12,6 +12,8 @@ namespace wsgix::python {
 struct EnvironObjects {
   PyObject* input;
   PyObject* errors;
+  PyObject* client_disconnected;
+  PyObject* early_hints;  ///< may be null
 };
 
 /// Null: an exception is pending.

@@ -24,9 +24,10 @@ std::uint32_t number(ErrorCode code) { return static_cast<std::uint32_t>(code); 
 
 }  // namespace
 
-Exchange::Exchange(ThreadRecord& record, const wsgix_request& request)
+Exchange::Exchange(ThreadRecord& record, const wsgix_request& request, std::uint32_t caller_minor)
     : record_(record),
       request_(request),
+      caller_minor_(caller_minor),
       interpreter_(record.interpreter),
       log_(request),
       body_(request),
@@ -37,6 +38,8 @@ Exchange::~Exchange() {
   if (adapter_) end_adapter(adapter_.get());
   // Destructors of the application may still write to wsgi.errors.
   input_.reset();
+  client_disconnected_.reset();
+  early_hints_.reset();
   adapter_.reset();
   if (errors_.raw) give_back_errors_stream();
 }
@@ -57,7 +60,16 @@ bool Exchange::make_objects() {
   const Types& types = interpreter_.types();
   input_ = new_input(types.input.get(), body_);
   adapter_ = new_adapter(types.adapter.get(), response_);
-  return input_ && adapter_ && borrow_errors_stream();
+  if (adapter_) client_disconnected_ = new_client_disconnected(adapter_.get());
+  if (adapter_ && offers_early_hints()) {
+    early_hints_ = new_early_hints(adapter_.get());
+    if (!early_hints_) return false;
+  }
+  return input_ && client_disconnected_ && borrow_errors_stream();
+}
+
+bool Exchange::offers_early_hints() const noexcept {
+  return caller_minor_ >= 1 && request_.calls->early_hints != nullptr;
 }
 
 bool Exchange::borrow_errors_stream() {
@@ -81,7 +93,9 @@ void Exchange::give_back_errors_stream() {
 
 wsgix_outcome Exchange::run_application(PyObject* application) {
   if (!make_objects()) return outcome_of_raised();
-  Ref environ = make_environ(record_, request_, {input_.get(), errors_.wrapper.get()});
+  Ref environ = make_environ(
+      record_, request_,
+      {input_.get(), errors_.wrapper.get(), client_disconnected_.get(), early_hints_.get()});
   if (!environ) return outcome_of_raised();
   const Ref result =
       Ref::steal(PyObject_CallFunctionObjArgs(application, environ.get(), adapter_.get(), nullptr));

@@ -15,7 +15,7 @@ namespace wsgix::python {
 /// Needs the GIL all the time; waits without it.
 class Exchange {
  public:
-  Exchange(ThreadRecord& record, const wsgix_request& request);
+  Exchange(ThreadRecord& record, const wsgix_request& request, std::uint32_t caller_minor);
   ~Exchange();
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
@@ -27,6 +27,7 @@ class Exchange {
 
  private:
   bool make_objects();
+  bool offers_early_hints() const noexcept;
   bool borrow_errors_stream();
   void give_back_errors_stream();
 
@@ -45,6 +46,7 @@ class Exchange {
 
   ThreadRecord& record_;
   const wsgix_request& request_;
+  std::uint32_t caller_minor_;
   Interpreter& interpreter_;
   LogTarget log_;
   RequestBody body_;
@@ -52,6 +54,8 @@ class Exchange {
   ErrorsStream errors_;
   Ref input_;
   Ref adapter_;
+  Ref client_disconnected_;
+  Ref early_hints_;  // null when the process has none
 };
 
 }  // namespace wsgix::python

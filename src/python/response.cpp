@@ -56,6 +56,18 @@ Sent Response::send_head() {
   return call(bytes, [&] { return request_.calls->send_head(request_.stream, &head); });
 }
 
+void Response::send_hints(const ResponseHead& hints) {
+  std::vector<wsgix_field> headers;
+  for (std::size_t i = 0; i < hints.header_count(); ++i) {
+    const std::string_view name = hints.name(i);
+    if (wsgi::is_hop_by_hop(name) || wsgi::equals_ignoring_case(name, kContentLength)) continue;
+    headers.push_back({text_of(name), text_of(hints.value(i))});
+  }
+  if (headers.empty()) return;
+  const GilRelease no_gil;
+  request_.calls->early_hints(request_.stream, headers.data(), headers.size());
+}
+
 Sent Response::send_body(std::string_view bytes) {
   if (const Sent head = send_head(); head != Sent::Done) return head;
   if (declared_) {

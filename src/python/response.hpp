@@ -75,6 +75,14 @@ class Response {
   /// A regular file from `offset`; announces its length unless the application did.
   Sent send_file(int descriptor, std::uint64_t offset, std::uint64_t available);
 
+  /// An interim response with those headers; that it does not arrive is no failure.
+  void send_hints(const ResponseHead& hints);
+
+  /// What the process knows of the client now. Any thread of the application may ask.
+  bool client_is_gone() const noexcept {
+    return request_.calls->client_is_gone(request_.stream) != 0;
+  }
+
   bool is_lost() const noexcept { return lost_ != 0; }
   /// A WSGIX_IO_* value once it is lost.
   int loss() const noexcept { return lost_; }

@@ -124,6 +124,31 @@ Ref write(PyObject* self, PyObject* data) {
   return {};
 }
 
+Ref client_disconnected(PyObject* self) {
+  const Response* response = response_of(self, "client_disconnected");
+  if (!response) return {};
+  return Ref::borrow(response->client_is_gone() ? Py_True : Py_False);
+}
+
+Ref early_hints(PyObject* self, PyObject* headers) {
+  Response* response = response_of(self, "early_hints");
+  if (!response) return {};
+  if (!PyList_Check(headers)) {
+    PyErr_Format(PyExc_TypeError, "early_hints() argument must be list, not %s",
+                 type_name(headers).c_str());
+    return {};
+  }
+  const TurnTaken turn(response->turn());
+  if (!turn || response->head_was_sent()) {
+    PyErr_SetString(PyExc_RuntimeError, "early_hints() was called after the response had begun");
+    return {};
+  }
+  ResponseHead hints;
+  if (!read_headers(headers, hints)) return {};
+  response->send_hints(hints);
+  return Ref::borrow(Py_None);
+}
+
 PyObject* call_adapter(PyObject* self, PyObject* args, PyObject* keywords) noexcept {
   if (keywords && PyDict_Size(keywords) > 0) {
     PyErr_SetString(PyExc_TypeError, "start_response() takes no keyword arguments");
@@ -143,6 +168,13 @@ PyMethodDef kMethods[] = {
     {"write", method<write>, METH_O, "write(bytes): sends at once"},
     {},
 };
+
+PyMethodDef kClientDisconnected = {
+    "client_disconnected", method_noargs<client_disconnected>, METH_NOARGS,
+    "client_disconnected() -> bool: whether the client has gone; never waits"};
+
+PyMethodDef kEarlyHints = {"early_hints", method<early_hints>, METH_O,
+                           "early_hints(headers): sends an interim response 103"};
 
 PyType_Slot kSlots[] = {
     {Py_tp_doc, const_cast<char*>("start_response(status, headers, exc_info=None) -> write")},
@@ -164,6 +196,14 @@ Ref new_adapter(PyObject* type, Response& response) {
   Ref adapter = Ref::steal(PyType_GenericAlloc(reinterpret_cast<PyTypeObject*>(type), 0));
   if (adapter) reinterpret_cast<AdapterObject*>(adapter.get())->response = &response;
   return adapter;
+}
+
+Ref new_client_disconnected(PyObject* adapter) {
+  return Ref::steal(PyCFunction_New(&kClientDisconnected, adapter));
+}
+
+Ref new_early_hints(PyObject* adapter) {
+  return Ref::steal(PyCFunction_New(&kEarlyHints, adapter));
 }
 
 void end_adapter(PyObject* adapter) {

@@ -26,6 +26,7 @@ const char* to_string(FrameType type) noexcept {
     case FrameType::Log: return "Log";
     case FrameType::Busy: return "Busy";
     case FrameType::Closing: return "Closing";
+    case FrameType::EarlyHints: return "EarlyHints";
   }
   return nullptr;
 }

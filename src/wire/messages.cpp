@@ -184,6 +184,20 @@ Result<void> decode_response_head(std::string_view payload, ResponseHead& into) 
   return {};
 }
 
+Result<void> encode(const EarlyHints& hints, Bytes& out) {
+  Encoding encoding(out, "EarlyHints");
+  put_fields(out, hints.headers);
+  return encoding.done();
+}
+
+Result<EarlyHints> decode_early_hints(std::string_view payload) {
+  ByteReader reader(payload);
+  EarlyHints hints;
+  if (const char* why = read_fields(reader, hints.headers)) return malformed("EarlyHints", why);
+  if (reader.remaining() != 0) return malformed("EarlyHints", "bytes left over");
+  return hints;
+}
+
 Result<void> encode(const ResponseFile& file, Bytes& out) {
   put(out, file.offset);
   put(out, file.length);

@@ -67,6 +67,12 @@ class TestInput:
         assert rest.startswith(b"HTTP/1.1 200 OK\r\n") and rest.endswith(b"\r\n\r\nbody")
         same_everywhere(rest)
 
+
+class TestUnbufferedInput:
+    variants = EVERYWHERE
+    daemon_options = "processes=2 threads=3 request-buffering=0"
+    config = CONFIG
+
     def test_an_application_that_does_not_read_never_asks_for_the_body(self, httpd):
         first, _ = httpd.raw_after_first_answer(
             "POST /204 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"

@@ -25,7 +25,21 @@ REFUSED = {
     "alias with a bad option": ("WSGIScriptAlias / $apps/suite.wsgi proces-group=a",
                                 ["proces-group"]),
     "bad regular expression": ("WSGIScriptAliasMatch ^/( $apps/suite.wsgi", ["WSGIScriptAliasMatch"]),
+    "directive that is not there yet": (
+        "WSGIImportScript /x process-group=a application-group=b",
+        ["WX3007", "WSGIImportScript", "httpd.conf:"]),
+    "container that is not there yet": (
+        "<WSGIInterpreterOptions>\n</WSGIInterpreterOptions>", ["WX3007", "WSGIInterpreterOptions"]),
+    "option that is not there yet": ("WSGIDaemonProcess a memory-limit=5",
+                                     ["WX3007", "memory-limit"]),
     "flag that is none": ("WSGIScriptReloading Maybe", ["On", "Off"]),
+    "trusted proxy that is a name": (
+        "WSGITrustedProxies 10.0.0.1 proxy.example", ["WSGITrustedProxies", "'proxy.example'"]),
+    "trusted network that is none": (
+        "WSGITrustedProxies 10.0.0.0/33", ["WSGITrustedProxies", "10.0.0.0/33"]),
+    "trusted header that cannot be one": (
+        "WSGITrustedProxyHeaders X-Real-IP:", ["WSGITrustedProxyHeaders", "'X-Real-IP:'"]),
+    "trusted headers without a name": ("WSGITrustedProxyHeaders", ["WSGITrustedProxyHeaders"]),
     "global directive in a virtual host": (
         "<VirtualHost *>\nWSGIRestrictStdout Off\n</VirtualHost>", ["VirtualHost"]),
 }
@@ -43,6 +57,11 @@ ACCEPTED = {
         "<IfModule mod_wsgi.c>\nWSGIRestrictStdout Off\n</IfModule>\n"
         "<IfModule wsgi_module>\nWSGIRestrictStdin Off\n</IfModule>"),
     "names that only old versions knew": "WSGIVerboseDebugging On",
+    "names that need nothing here": "WSGISocketRotation Off\nWSGIAcceptMutex flock",
+    "trusted proxies in every spelling": (
+        "WSGITrustedProxies 10.0.0.1 10.1 172.16.0.0/12 10.0.0.0/255.0.0.0\n"
+        "WSGITrustedProxies 2001:DB8::/32 ::1 ::ffff:10.0.0.1\n"
+        "WSGITrustedProxyHeaders x-forwarded-for FORWARDED"),
     "every flag": (
         "WSGIRestrictEmbedded On\nWSGIScriptReloading Off\nWSGIPassAuthorization On\n"
         "WSGICallableObject app\nWSGIApplicationGroup %{RESOURCE}"),
@@ -88,6 +107,14 @@ class TestConfiguration:
 
         assert status == 0, said
         assert "WX3009" in said and "not-there.wsgi" in said
+
+    @pytest.mark.parametrize("name", ["X-Nothing", "X_Forwarded_For"])
+    def test_a_trusted_header_without_an_effect_is_a_warning(self, make_httpd, name):
+        status, said = make_httpd(f"WSGITrustedProxyHeaders {name} X-Real-IP\n" + OK).check_config()
+
+        assert status == 0, said
+        assert "WX2011" in said and f"'{name}'" in said and "httpd.conf" in said
+        assert "'X-Real-IP'" not in said
 
     def test_server_signature_names_the_module(self, make_httpd):
         httpd = make_httpd("ServerTokens Full\n" + OK).start()

@@ -38,6 +38,9 @@ void decode(FrameType type, std::string_view payload) {
       if (decode_response_head(payload, head)) must_encode_to(head, payload);
       return;
     }
+    case FrameType::EarlyHints:
+      if (const auto hints = decode_early_hints(payload)) must_encode_to(*hints, payload);
+      return;
     case FrameType::ResponseFile:
       if (const auto file = decode_response_file(payload)) must_encode_to(*file, payload);
       return;

@@ -72,14 +72,22 @@ int flush(void* context) {
   return stream.is_gone() ? WSGIX_IO_CLIENT_GONE : 0;
 }
 
-int client_is_gone(void*) { return 0; }
+int client_is_gone(void* context) { return static_cast<Stream*>(context)->request.client_gone; }
 
 void log_line(void* context, int level, wsgix_text, std::uint32_t, wsgix_text line) {
   static_cast<Stream*>(context)->reply.log.push_back(fmt::format("{} {}", level, view(line)));
 }
 
+void early_hints(void* context, const wsgix_field* headers, std::size_t count) {
+  std::string event = "hints";
+  for (std::size_t i = 0; i < count; ++i) {
+    event += fmt::format(" {}={}", view(headers[i].name), view(headers[i].value));
+  }
+  static_cast<Stream*>(context)->reply.events.push_back(event);
+}
+
 constexpr wsgix_stream_calls kCalls = {read_body, send_head,      send_body, send_file,
-                                       flush,     client_is_gone, log_line};
+                                       flush,     client_is_gone, log_line,  early_hints};
 
 wsgix_script script_of(const Request& request) {
   return {text_of(request.script), text_of(request.application_group),

@@ -44,6 +44,7 @@ struct Request {
   int body_failure = 0;               ///< a WSGIX_IO_* value after the last piece
   bool body_waits = false;            ///< each piece needs may_wait
   int fail_send_at = 0;               ///< the n-th send_head/send_body/flush says CLIENT_GONE
+  bool client_gone = false;           ///< what client_is_gone() says
   bool https = false;
   std::int64_t modified_us = 0;
 };

@@ -277,5 +277,70 @@ TEST_F(Response, WriteRaisesOSErrorWhenTheClientIsGone) {
   EXPECT_TRUE(reply.log.empty()) << reply.whole_log();
 }
 
+TEST_F(Response, KnowsWhetherTheClientHasGone) {
+  const std::string question = answering("environ['wsgix.client_disconnected']()");
+  Request gone;
+  gone.client_gone = true;
+
+  EXPECT_EQ(run_body(question).body, "False");
+  EXPECT_EQ(run_body(question, gone).body, "True");
+}
+
+TEST_F(Response, RefusesItsCallablesAfterTheRequest) {
+  run_body(
+      "import builtins\n"
+      "builtins.kept = [environ[k] for k in ('wsgix.client_disconnected',"
+      " 'wsgix.early_hints')]\n" +
+      answering("''"));
+
+  const Reply reply = run_body(
+      "import builtins\n"
+      "said = []\n"
+      "for call, args in zip(builtins.kept, [(), ([],)]):\n"
+      "    try:\n"
+      "        call(*args)\n"
+      "    except RuntimeError as refused:\n"
+      "        said.append(str(refused))\n" +
+      answering("said"));
+
+  EXPECT_EQ(reply.body,
+            "['client_disconnected() was called after the request ended', "
+            "'early_hints() was called after the request ended']");
+}
+
+TEST_F(Response, SendsHintsBeforeTheHeadWithoutWhatConcernsTheConnection) {
+  const Reply reply = run_body(
+      "environ['wsgix.early_hints']([('Link', '</a.css>'), ('Connection', 'close'),"
+      " ('Content-Length', '5'), ('Link', '</b.js>')])\n"
+      "environ['wsgix.early_hints']([])\n" +
+      answering("''"));
+
+  ASSERT_FALSE(reply.events.empty());
+  EXPECT_EQ(reply.events[0], "hints Link=</a.css> Link=</b.js>");
+  EXPECT_EQ(reply.events[1], "head");
+}
+
+TEST_F(Response, RefusesHintsThatAreNoHeadersOrComeTooLate) {
+  const Reply reply = run_body(
+      "said = []\n"
+      "def attempt(headers):\n"
+      "    try:\n"
+      "        environ['wsgix.early_hints'](headers)\n"
+      "    except Exception as refused:\n"
+      "        said.append(type(refused).__name__ + ': ' + str(refused))\n"
+      "for bad in ((), [('a b', 'c')], [('a', 'b\\nc')], [('a',)]):\n"
+      "    attempt(bad)\n"
+      "start_response('200 OK', [])(b'begun')\n"
+      "attempt([('Link', 'x')])\n"
+      "return [repr(said).encode()]");
+
+  EXPECT_EQ(reply.body,
+            "begun['TypeError: early_hints() argument must be list, not tuple', "
+            "\"ValueError: space character in header name: b'a b'\", "
+            "\"ValueError: carriage return/line feed character in header value: b'b\\\\nc'\", "
+            "'ValueError: each header must be a 2-tuple, got length 1', "
+            "'RuntimeError: early_hints() was called after the response had begun']");
+}
+
 }  // namespace
 }  // namespace wsgix::python_tests

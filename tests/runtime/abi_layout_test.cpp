@@ -60,7 +60,7 @@ WSGIX_AT(wsgix_response_head, reason, 8);
 WSGIX_AT(wsgix_response_head, headers, 24);
 WSGIX_AT(wsgix_response_head, header_count, 32);
 
-WSGIX_SIZE(wsgix_stream_calls, 56);
+WSGIX_SIZE(wsgix_stream_calls, 64);
 WSGIX_AT(wsgix_stream_calls, read_body, 0);
 WSGIX_AT(wsgix_stream_calls, send_head, 8);
 WSGIX_AT(wsgix_stream_calls, send_body, 16);
@@ -68,6 +68,7 @@ WSGIX_AT(wsgix_stream_calls, send_file, 24);
 WSGIX_AT(wsgix_stream_calls, flush, 32);
 WSGIX_AT(wsgix_stream_calls, client_is_gone, 40);
 WSGIX_AT(wsgix_stream_calls, log, 48);
+WSGIX_AT(wsgix_stream_calls, early_hints, 56);
 
 WSGIX_SIZE(wsgix_script, 64);
 WSGIX_AT(wsgix_script, path, 0);
@@ -110,7 +111,7 @@ static_assert(WSGIX_QUEUE_BYTES == 65536);
 
 TEST(RuntimeAbi, IsTheVersionThatTheLayoutBelongsTo) {
   EXPECT_EQ(WSGIX_RUNTIME_ABI_MAJOR, 1u);
-  EXPECT_EQ(WSGIX_RUNTIME_ABI_MINOR, 0u);
+  EXPECT_EQ(WSGIX_RUNTIME_ABI_MINOR, 1u);
 }
 
 }  // namespace

@@ -49,6 +49,9 @@ struct DaemonSettings {
   int queue_timeout = 0;
   int socket_timeout = 0;  ///< 0: httpd's Timeout
 
+  // buffering, bytes; 0: off
+  std::int64_t request_buffering_bytes = 1 << 20;
+
   bool operator==(const DaemonSettings&) const = default;
 };
 

@@ -19,7 +19,7 @@ extern "C" {
 #endif
 
 #define WSGIX_RUNTIME_ABI_MAJOR 1u
-#define WSGIX_RUNTIME_ABI_MINOR 0u
+#define WSGIX_RUNTIME_ABI_MINOR 1u
 
 /* Borrowed bytes, not NUL-terminated, valid for the call they are passed to. */
 typedef struct wsgix_text {
@@ -113,11 +113,16 @@ typedef struct wsgix_stream_calls {
   int (*send_file)(void* stream, int descriptor, uint64_t offset, uint64_t length);
   /* Everything queued goes to the client now. Call without the GIL. 0 or negative. */
   int (*flush)(void* stream);
-  /* 1 when the client is known to have gone. Never waits; may be called with the GIL. */
+  /* 1 when the client is known to have gone. Never waits; may be called with the GIL, and by a
+   * thread of the application while another one is in any of these calls. */
   int (*client_is_gone)(void* stream);
   /* A line that belongs to the request. */
   void (*log)(void* stream, int level, wsgix_text source_file, uint32_t source_line,
               wsgix_text line);
+  /* Minor 1. An interim response 103 with these headers, as far as the client's protocol has it;
+   * before send_head, any number of times. Losing it is no failure. Call without the GIL.
+   * NULL when the process has none. */
+  void (*early_hints)(void* stream, const wsgix_field* headers, size_t header_count);
 } wsgix_stream_calls;
 
 /* Where the application is, and which interpreter runs it. */

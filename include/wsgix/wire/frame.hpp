@@ -39,6 +39,7 @@ enum class FrameType : std::uint8_t {
   Log = 24,           ///< a line of this request for the virtual host's error log
   Busy = 25,          ///< not executed: every thread is busy; the connection is idle again
   Closing = 26,       ///< nothing after this point was or will be executed on this connection
+  EarlyHints = 27,    ///< headers of an interim response 103; before ResponseHead
 };
 
 struct FrameHeader {

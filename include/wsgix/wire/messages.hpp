@@ -68,6 +68,12 @@ struct ResponseHead {
   bool operator==(const ResponseHead&) const = default;
 };
 
+struct EarlyHints {
+  std::vector<FieldView> headers;
+
+  bool operator==(const EarlyHints&) const = default;
+};
+
 struct ResponseFile {
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
@@ -105,6 +111,7 @@ Result<void> encode(const Hello&, Bytes& out);
 Result<void> encode(const Welcome&, Bytes& out);
 Result<void> encode(const RequestHead&, Bytes& out);
 Result<void> encode(const ResponseHead&, Bytes& out);
+Result<void> encode(const EarlyHints&, Bytes& out);
 Result<void> encode(const ResponseFile&, Bytes& out);
 Result<void> encode(const Failure&, Bytes& out);
 Result<void> encode(const LogRecord&, Bytes& out);
@@ -115,6 +122,7 @@ Result<Welcome> decode_welcome(std::string_view payload);
 /// Reuses the capacity of `into.environ`.
 Result<void> decode_request_head(std::string_view payload, RequestHead& into);
 Result<void> decode_response_head(std::string_view payload, ResponseHead& into);
+Result<EarlyHints> decode_early_hints(std::string_view payload);
 Result<ResponseFile> decode_response_file(std::string_view payload);
 Result<Failure> decode_failure(std::string_view payload);
 Result<LogRecord> decode_log_record(std::string_view payload);

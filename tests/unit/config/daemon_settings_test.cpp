@@ -42,6 +42,12 @@ const Accepted kAccepted[] = {
     {"connect-timeout", "1h", [](auto& s) { return s.connect_timeout == 3600; }},
     {"queue-timeout", "2000ms", [](auto& s) { return s.queue_timeout == 2; }},
     {"socket-timeout", "0", [](auto& s) { return s.socket_timeout == 0; }},
+    {"request-buffering", "0", [](auto& s) { return s.request_buffering_bytes == 0; }},
+    {"request-buffering", "7", [](auto& s) { return s.request_buffering_bytes == 7; }},
+    {"request-buffering", "64k", [](auto& s) { return s.request_buffering_bytes == 65536; }},
+    {"request-buffering", "8m", [](auto& s) { return s.request_buffering_bytes == 8 << 20; }},
+    {"request-buffering", "1024g",
+     [](auto& s) { return s.request_buffering_bytes == std::int64_t{1} << 40; }},
 };
 
 TEST(DaemonSettings, TakesEveryOptionOfTheGrammar) {
@@ -93,6 +99,15 @@ TEST(DaemonSettings, RefusesImpossibleValuesNamingOptionValueAndRange) {
       {"graceful-timeout", "1.5", "30s"},
       {"graceful-timeout", "9999h", "0 to"},
       {"graceful-timeout", "99999999999999999999", "0 to"},
+      {"request-buffering", "", "64k, 8m"},
+      {"request-buffering", "m", "64k, 8m"},
+      {"request-buffering", "-1", "0 to"},
+      {"request-buffering", "1.5m", "64k, 8m"},
+      {"request-buffering", "1M", "64k, 8m"},
+      {"request-buffering", "1mb", "64k, 8m"},
+      {"request-buffering", "1 m", "64k, 8m"},
+      {"request-buffering", "1025g", "0 to 1024g"},
+      {"request-buffering", "9223372036854775807g", "0 to 1024g"},
   };
   for (const auto& [name, value, range] : refused) {
     DaemonSettings settings;
@@ -172,6 +187,7 @@ HostSettings unusual() {
   daemon.connect_timeout = 4;
   daemon.queue_timeout = 5;
   daemon.socket_timeout = 6;
+  daemon.request_buffering_bytes = std::int64_t{1} << 40;
   host.started_as_root = true;
   host.uid = 4294967295u;
   host.gid = 34;
@@ -246,7 +262,7 @@ TEST(HostFields, RefuseUnknownRepeatedAndImpossible) {
        {Field{"threads", "x"}, Field{"threads", ""}, Field{"restrict_stdin", "yes"},
         Field{"python_path", "9:short"}, Field{"python_path", "x"}, Field{"preloads", "1:a"},
         Field{"supplementary_gids", "1:x"}, Field{"httpd_version", "2.4"},
-        Field{"uid", "4294967296"}}) {
+        Field{"uid", "4294967296"}, Field{"request_buffering_bytes", "1m"}}) {
     auto fields = to_fields(unusual());
     for (auto& field : fields) {
       if (field.first == name) field.second = value;

@@ -28,7 +28,7 @@ TEST(FrameHeader, SurvivesARoundTripForEveryTypeThatHasAName) {
     ASSERT_TRUE(decoded) << to_log_line(decoded.error());
     EXPECT_EQ(*decoded, header);
   }
-  EXPECT_EQ(known, 16);
+  EXPECT_EQ(known, 17);
 }
 
 TEST(FrameHeader, RefusesAPayloadOneByteOverTheLimit) {

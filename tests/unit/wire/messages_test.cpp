@@ -59,6 +59,7 @@ TEST(Messages, SurviveARoundTrip) {
   expect_round_trip(Welcome{4711, 3}, decode_welcome);
   expect_round_trip(sample_request(), decode_request);
   expect_round_trip(ResponseHead{404, "Not Found", {{"A", "1"}, {"A", "2"}}}, decode_response);
+  expect_round_trip(EarlyHints{{{"Link", "</a.css>"}, {"Link", "</b.js>"}}}, decode_early_hints);
   expect_round_trip(ResponseFile{1ull << 40, 17}, decode_response_file);
   expect_round_trip(Failure{503, 6011, "full"}, decode_failure);
   expect_round_trip(LogRecord{LogLevel::Debug, 7, "app.py", "text"}, decode_log_record);
@@ -87,6 +88,8 @@ std::vector<Sample> samples() {
       {"RequestHead", payload_of(sample_request()), [](auto b) { return bool(decode_request(b)); }},
       {"ResponseHead", payload_of(ResponseHead{200, "OK", {{"A", "1"}}}),
        [](auto b) { return bool(decode_response(b)); }},
+      {"EarlyHints", payload_of(EarlyHints{{{"A", "1"}}}),
+       [](auto b) { return bool(decode_early_hints(b)); }},
       {"ResponseFile", payload_of(ResponseFile{1, 2}),
        [](auto b) { return bool(decode_response_file(b)); }},
       {"Failure", payload_of(Failure{500, 1, "x"}), [](auto b) { return bool(decode_failure(b)); }},

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients that send slowly do not hold the threads of a group."""
+import contextlib
+import hashlib
+import json
+import socket
+import threading
+import time
+
+import httpx
+import pytest
+
+from wsgix_httpd import EVENT_DAEMON, wait_for
+
+CLIENTS = 50
+CONFIG = """
+    $daemon
+    WSGIApplicationGroup %{GLOBAL}
+    WSGIScriptAlias / $apps/suite.wsgi
+    WSGIChunkedRequest On
+    <IfModule !mpm_prefork_module>
+        ServerLimit 1
+        StartServers 1
+        ThreadsPerChild 64
+        MaxSpareThreads 64
+        MaxRequestWorkers 64
+    </IfModule>
+"""
+# Without the feature an answer comes only after the slow clients have left, seconds later.
+AT_ONCE = 1.0
+
+
+def temporary_files(server):
+    """Of httpd's children; such files have no name that could be looked for."""
+    return [target for child in server.children() for target in child.descriptors().values()
+            if target.endswith("(deleted)") and "/tmp/" in target]
+
+
+@contextlib.contextmanager
+def connections(server, request, count=CLIENTS):
+    """That many clients that have sent the beginning of a request."""
+    with contextlib.ExitStack() as stack:
+        opened = []
+        for _ in range(count):
+            opened.append(stack.enter_context(
+                socket.create_connection(("127.0.0.1", server.port), 20)))
+            opened[-1].sendall(request)
+        yield opened
+
+
+def seconds_of(client, path="/204", times=5):
+    """The best of some: the machine may be busy with other things."""
+    best = 60.0
+    for _ in range(times):
+        start = time.monotonic()
+        assert client.get(path).status_code in (200, 204)
+        best = min(best, time.monotonic() - start)
+    return best
+
+
+def body_of(connection):
+    received = b""
+    while piece := connection.recv(65536):
+        received += piece
+    return received.split(b"\r\n\r\n", 1)[1]
+
+
+class TestSlowUploads:
+    variants = [EVENT_DAEMON]
+    daemon_options = "processes=1 threads=2 request-buffering=300k"
+    config = CONFIG
+    head = (b"POST /checksum HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            b"Content-Length: 200000\r\n\r\n")
+
+    def test_leave_the_threads_free(self, httpd, client):
+        with connections(httpd, self.head + b"x" * 100_000) as slow:
+            deadline = time.monotonic() + 2
+            while time.monotonic() < deadline:
+                for connection in slow:
+                    connection.sendall(b"x" * 1024)
+                assert seconds_of(client, times=3) < 0.1
+                time.sleep(0.3)
+
+    def test_arrive_whole(self, httpd):
+        body = bytes(n % 251 for n in range(200_000))
+        with connections(httpd, self.head, 4) as slow:
+            for start in range(0, len(body), 50_000):
+                for connection in slow:
+                    connection.sendall(body[start:start + 50_000])
+                time.sleep(0.1)
+            for connection in slow:
+                answer = body_of(connection)
+                assert json.loads(answer) == [len(body), hashlib.sha256(body).hexdigest()]
+
+    def test_leave_no_file_behind(self, httpd, client):
+        before = httpd.children()[0].descriptors()
+        with connections(httpd, self.head + b"x" * 190_000, 5):
+            assert wait_for(lambda: len(temporary_files(httpd)) == 5, 5)
+        assert wait_for(lambda: not temporary_files(httpd), 5)
+        assert client.post("/checksum", content=b"x" * 200_000).status_code == 200
+        assert not temporary_files(httpd)
+        assert wait_for(lambda: len(httpd.children()[0].descriptors()) <= len(before) + 2, 5)
+
+    @pytest.mark.parametrize("size", [1, 65536, 65537, 300 << 10, (300 << 10) + 1, 2_000_000])
+    @pytest.mark.parametrize("chunked", [False, True])
+    def test_every_size_arrives_whole(self, client, size, chunked):
+        body = bytes(n % 249 for n in range(9973)) * (size // 9973 + 1)
+        body = body[:size]
+        content = iter([body[:size // 3], body[size // 3:]]) if chunked else body
+
+        answer = json.loads(client.post("/checksum", content=content).text)
+
+        assert answer == [size, hashlib.sha256(body).hexdigest()]
+
+    def test_a_buffered_chunked_body_still_has_no_length(self, client):
+        environ = json.loads(client.post("/environ", content=iter([b"abc", b"def"])).text)
+
+        assert "CONTENT_LENGTH" not in environ
+        assert environ["wsgi.input_terminated"][1] == "True"
+
+    def test_100_continue_comes_when_the_reading_starts(self, httpd):
+        first, rest = httpd.raw_after_first_answer(
+            "POST /204 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+            "Content-Length: 4\r\nExpect: 100-continue\r\n\r\n", b"body")
+
+        assert first == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert rest.startswith(b"HTTP/1.1 204 ")
+
+    def test_a_buffered_body_waits_for_a_free_thread_and_is_not_lost(self, httpd):
+        body = b"y" * 200_000
+        digest = hashlib.sha256(body).hexdigest()
+        answers = []
+
+        def ask(request):
+            with httpx.Client(base_url=httpd.url, timeout=30, trust_env=False) as own:
+                answers.append(request(own).text)
+
+        requests = [lambda own: own.get("/sleep?1")] * 2
+        requests += [lambda own: own.post("/checksum", content=body)] * 8
+        threads = [threading.Thread(target=ask, args=[request]) for request in requests]
+        for thread in threads:
+            thread.start()
+            time.sleep(0.05)
+        for thread in threads:
+            thread.join(30)
+
+        assert [a for a in answers if "[" in a] == [json.dumps(
+            [len(body), digest], sort_keys=True, indent=1)] * 8
+
+    def test_a_client_that_leaves_in_the_middle_asks_nobody(self, httpd, client):
+        with connections(httpd, self.head + b"x" * 100_000, 3):
+            pass
+        httpd.wait_for_log(r"WX6008|WX6006")
+        assert client.get("/204").status_code == 204
+
+
+class TestUploadsOverTheLimit:
+    variants = [EVENT_DAEMON]
+    daemon_options = "processes=1 threads=2 request-buffering=1m"
+    config = CONFIG + "LimitRequestBody 100000\n"
+
+    def test_a_chunked_body_is_refused_while_it_is_buffered(self, httpd, client):
+        httpd.tolerate(r"AH\d+.*larger than")
+        pieces = (b"x" * 50_000 for _ in range(5))
+
+        assert client.post("/checksum", content=pieces).status_code == 413
+        assert client.post("/checksum", content=b"x" * 100_000).status_code == 200
+
+
+class TestWithoutRequestBuffering:
+    variants = [EVENT_DAEMON]
+    daemon_options = "processes=1 threads=2 request-buffering=0"
+    config = CONFIG
+
+    def test_a_slow_upload_holds_a_thread(self, httpd, client):
+        client.timeout = AT_ONCE
+        head = b"POST /checksum HTTP/1.0\r\nHost: x\r\nContent-Length: 200000\r\n\r\n"
+        with connections(httpd, head + b"x" * 1000, 4) as slow:
+            time.sleep(0.3)
+            with pytest.raises(httpx.ReadTimeout):
+                client.get("/204")
+            for connection in slow:
+                connection.sendall(b"x" * 199_000)
+            for connection in slow:
+                assert b"200000" in body_of(connection)
+
+
+class TestWithoutATemporaryFolder:
+    variants = [EVENT_DAEMON]
+    daemon_options = "processes=1 threads=2"
+    config = CONFIG
+
+    def prepare(self):
+        inherited = self.environment
+        self.environment = lambda: inherited() | {"TMPDIR": str(self.root / "missing")}
+
+    def test_a_large_body_is_refused_with_a_reason_and_a_small_one_served(self, httpd, client):
+        httpd.expect_log(r"WX6020: POST /checksum .*missing: create: .*Remedy: ")
+
+        assert client.post("/checksum", content=b"x" * 200_000).status_code == 500
+        assert client.post("/checksum", content=b"x" * 60_000).status_code == 200
