@@ -253,12 +253,6 @@ class TestEventConformance(Conformance):
         assert (answer.status, answer.body, answer.whole) == (200, pattern(100_000), True)
 
     @pytest.mark.parametrize("transport", TRANSPORTS, ids=str)
-    def test_a_body_that_nobody_reads_is_not_invited(self, httpd, transport):
-        answer = transport.exchange(httpd, post("/204", b"body", waits_for_continue=True))
-
-        assert (answer.status, answer.interim) == (204, [])
-
-    @pytest.mark.parametrize("transport", TRANSPORTS, ids=str)
     def test_environ_tells_scheme_and_tls(self, httpd, transport):
         seen = json.loads(transport.exchange(httpd, get("/more/scheme")).body)
 
@@ -292,6 +286,24 @@ class TestEventConformance(Conformance):
 
         assert not transport.exchange(httpd, get("/more/big-cut")).whole
         assert transport.exchange(httpd, get("/stream")).body == BLOCKS
+
+
+class TestUnbufferedConformance(Conformance):
+    """The body goes to the worker while it arrives, not after it has."""
+
+    variants = BOTH_MODES
+    daemon_options = Conformance.daemon_options + " request-buffering=0"
+
+    @pytest.mark.parametrize("case", [c for c in UPLOADS + CUT if c.request.body
+                                      and len(c.request.body_bytes) < 4_000_000], ids=str)
+    def test_upload(self, httpd, case):
+        self.run(httpd, case)
+
+    @pytest.mark.parametrize("transport", TRANSPORTS, ids=str)
+    def test_a_body_that_nobody_reads_is_not_invited(self, httpd, transport):
+        answer = transport.exchange(httpd, post("/204", b"body", waits_for_continue=True))
+
+        assert (answer.status, answer.interim) == (204, [])
 
 
 class TestOtherMpmsConformance(Conformance):
