@@ -102,7 +102,7 @@ wsgix_outcome Exchange::run_application(PyObject* application) {
   environ.reset();
   if (!result) return outcome_of_raised();
 
-  const Sent sent = deliver(result.get());
+  const Sent sent = body_.has_unraised_failure() ? Sent::Done : deliver(result.get());
   // The exception is looked at first: close() must not run with one pending.
   const wsgix_outcome ended = sent == Sent::Raised ? outcome_of_raised() : outcome_of_finished();
   close(result.get());
@@ -200,6 +200,15 @@ wsgix_outcome Exchange::outcome_of_finished() {
   if (response_.is_lost()) {
     const bool is_clients_end = response_.loss() == WSGIX_IO_CLIENT_GONE;
     return outcome(WSGIX_CUT, 0, is_clients_end ? number(ErrorCode::ClientGone) : 0);
+  }
+  // The last read returned what had come before the failure, and no other read raised it: the
+  // application has taken a part of the body for the whole.
+  if (body_.has_unraised_failure()) {
+    log_.text(kLogInfo,
+              fmt::format("script {} has read only a part of the request body and not noticed: {}",
+                          view(request_.script.path), body_.take_failure_text()));
+    const int status = body_.status_of_failure();
+    return ended_by(ErrorCode::ClientBodyFailed, status ? status : 500);
   }
   if (response_.is_short()) {
     log_.warning({ErrorCode::ResponseShorterThanDeclared,

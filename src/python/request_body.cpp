@@ -32,7 +32,9 @@ std::string RequestBody::read(std::size_t size) {
   std::string bytes;
   take_pending(bytes, size);
   // Small bodies are usually there already: that costs no release of the GIL.
-  if (bytes.size() < size && size <= kFirstPieceBytes && !is_over()) receive(bytes, size);
+  if (bytes.size() < size && size <= kFirstPieceBytes && !is_over()) {
+    receive(bytes, size - bytes.size());
+  }
   if (bytes.size() < size && !is_over()) {
     const GilRelease no_gil;
     receive_all(bytes, size);
@@ -77,7 +79,8 @@ int RequestBody::status_of_failure() const noexcept {
   switch (failure_) {
     case WSGIX_IO_TIMED_OUT: return 408;
     case WSGIX_IO_TOO_LARGE: return 413;
-    case WSGIX_IO_MALFORMED: return 400;
+    case WSGIX_IO_MALFORMED:
+    case WSGIX_IO_CLIENT_GONE: return 400;
     default: return 0;
   }
 }

@@ -27,6 +27,8 @@ class RequestBody {
 
   /// The failure that the read just made has to raise: only when it returned nothing.
   bool has_failed() const noexcept { return failure_ != 0; }
+  /// A read handed out what had come before the failure, and none has raised it since.
+  bool has_unraised_failure() const noexcept { return has_failed() && !failure_was_raised_; }
   /// Text of the OSError; the second and later times it says that the failure is old.
   std::string take_failure_text();
   /// The status that HTTP has for the failure; 0: none failed, or it is not the client's fault.

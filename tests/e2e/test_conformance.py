@@ -5,12 +5,13 @@ Each answer is compared with the table, and with the answer that the other trans
 mode and the other multi-processing modules gave."""
 import dataclasses
 import json
+import socket
 
 import pytest
 
 import wire_clients
-from wire_clients import H2, HTTP1, TRANSPORTS, Request
-from wsgix_httpd import BOTH_MODES, Variant
+from wire_clients import H2, HTTP1, TRANSPORTS, Http1, Request
+from wsgix_httpd import BOTH_MODES, Variant, read_to_end
 
 CONFIG = """
     LoadModule ssl_module $modules/mod_ssl.so
@@ -252,12 +253,6 @@ class TestEventConformance(Conformance):
         assert (answer.status, answer.body, answer.whole) == (200, pattern(100_000), True)
 
     @pytest.mark.parametrize("transport", TRANSPORTS, ids=str)
-    def test_a_body_that_nobody_reads_is_not_invited(self, httpd, transport):
-        answer = transport.exchange(httpd, post("/204", b"body", waits_for_continue=True))
-
-        assert (answer.status, answer.interim) == (204, [])
-
-    @pytest.mark.parametrize("transport", TRANSPORTS, ids=str)
     def test_environ_tells_scheme_and_tls(self, httpd, transport):
         seen = json.loads(transport.exchange(httpd, get("/more/scheme")).body)
 
@@ -270,6 +265,20 @@ class TestEventConformance(Conformance):
         assert ("SSL_CIPHER" in seen) is tls
         assert seen.get("SSL_SERVER_S_DN_CN") == ("localhost" if tls else None)
 
+    @pytest.mark.parametrize("path", ["/echo", "/echo-pieces", "/checksum"])
+    @pytest.mark.parametrize("rest", [b"Content-Length: 100\r\n\r\na part",
+                                      b"Transfer-Encoding: chunked\r\n\r\n6\r\na part\r\n9"])
+    def test_a_part_of_a_body_is_never_answered_as_the_whole(self, httpd, path, rest):
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n".encode()
+        with socket.create_connection(("127.0.0.1", httpd.port), 10) as connection:
+            connection.sendall(head + rest)
+            connection.shutdown(socket.SHUT_WR)
+            protocol = Http1(get(path), "localhost")
+            protocol.receive(read_to_end(connection))
+
+        answer = protocol.answer("closed")
+        assert answer.status == 400 or not answer.whole
+
     @pytest.mark.parametrize("transport", [HTTP1, H2], ids=str)
     def test_a_cut_response_does_not_disturb_the_next_one(self, httpd, transport):
         httpd.expect_log(RAISED, traceback=True)
@@ -277,6 +286,24 @@ class TestEventConformance(Conformance):
 
         assert not transport.exchange(httpd, get("/more/big-cut")).whole
         assert transport.exchange(httpd, get("/stream")).body == BLOCKS
+
+
+class TestUnbufferedConformance(Conformance):
+    """The body goes to the worker while it arrives, not after it has."""
+
+    variants = BOTH_MODES
+    daemon_options = Conformance.daemon_options + " request-buffering=0"
+
+    @pytest.mark.parametrize("case", [c for c in UPLOADS + CUT if c.request.body
+                                      and len(c.request.body_bytes) < 4_000_000], ids=str)
+    def test_upload(self, httpd, case):
+        self.run(httpd, case)
+
+    @pytest.mark.parametrize("transport", TRANSPORTS, ids=str)
+    def test_a_body_that_nobody_reads_is_not_invited(self, httpd, transport):
+        answer = transport.exchange(httpd, post("/204", b"body", waits_for_continue=True))
+
+        assert (answer.status, answer.interim) == (204, [])
 
 
 class TestOtherMpmsConformance(Conformance):

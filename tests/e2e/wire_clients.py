@@ -35,6 +35,7 @@ class Request:
 @dataclasses.dataclass
 class Answer:
     status: int = 0
+    reason: str = ""
     headers: list = dataclasses.field(default_factory=list)
     body: bytes = b""
     whole: bool = False
@@ -87,14 +88,14 @@ class Http1:
         while True:
             head, _, rest = rest.partition(b"\r\n\r\n")
             lines = head.decode("latin-1").split("\r\n")
-            if not lines[0].startswith("HTTP/1.1 "):
+            if not lines[0].startswith("HTTP/1."):
                 answer.end = f"no head: {head[:80]!r}, {ended_by}"
                 return answer
             status = int(lines[0].split(" ")[1])
             if status >= 200:
                 break
             answer.interim.append(status)
-        answer.status = status
+        answer.status, answer.reason = status, lines[0][13:]
         answer.headers = [(name.lower(), value.strip()) for name, _, value in
                           (line.partition(":") for line in lines[1:])]
         self._take_body(answer, rest, ended_by)
@@ -238,6 +239,13 @@ HTTPS1 = Transport("https1", True, 1)
 H2C = Transport("h2c", False, 2)
 H2 = Transport("h2", True, 2)
 TRANSPORTS = [HTTP1, HTTPS1, H2C, H2]
+
+
+def converse_with(port, request, seconds=30):
+    """An exchange over HTTP/1 with any server on this machine."""
+    with socket.create_connection(("127.0.0.1", port), seconds) as connection:
+        protocol = Http1(request, f"localhost:{port}")
+        return protocol.answer(converse(connection, protocol, seconds))
 
 
 def converse(connection, protocol, seconds):

@@ -70,6 +70,13 @@ TEST_F(Input, PassesBigBodiesWhole) {
   EXPECT_EQ(value_of("len(f.readline())", body), "5000000");
 }
 
+TEST_F(Input, ReadAfterALineGivesNoMoreThanAskedFor) {
+  const std::deque<std::string> body = {"one line\n" + std::string(30'000, 'x')};
+
+  EXPECT_EQ(value_of("[len(f.readline()), len(f.read(10000)), len(f.read(10000))]", body),
+            "[9, 10000, 10000]");
+}
+
 TEST_F(Input, GivesWhatItHasBeforeItFails) {
   Request request;
   request.body = {"abc"};
@@ -94,6 +101,7 @@ TEST_F(Input, AnUncaughtFailureGetsTheStatusThatHttpHasForIt) {
   const std::pair<int, int> cases[] = {{WSGIX_IO_TIMED_OUT, 408},
                                        {WSGIX_IO_TOO_LARGE, 413},
                                        {WSGIX_IO_MALFORMED, 400},
+                                       {WSGIX_IO_CLIENT_GONE, 400},
                                        {WSGIX_IO_FAILED, 500}};
   for (const auto& [failure, status] : cases) {
     Request request;
@@ -103,6 +111,20 @@ TEST_F(Input, AnUncaughtFailureGetsTheStatusThatHttpHasForIt) {
     EXPECT_EQ(reply.outcome.kind, WSGIX_FAILED);
     EXPECT_EQ(reply.outcome.status, status);
     EXPECT_EQ(reply.outcome.code, 6006u);
+  }
+}
+
+TEST_F(Input, APartOfABodyIsNotAnsweredAsTheWhole) {
+  for (const std::string read : {"f.read()", "f.read(10)", "f.readline()", "list(f)[0]"}) {
+    Request request;
+    request.body = {"abc"};
+    request.body_failure = WSGIX_IO_TIMED_OUT;
+    const Reply reply =
+        run_body("f = environ['wsgi.input']\nseen = " + read + "\n" + answering("seen"), request);
+
+    EXPECT_EQ(reply.outcome.kind, WSGIX_FAILED) << read;
+    EXPECT_EQ(reply.outcome.status, 408) << read;
+    EXPECT_EQ(reply.body, "") << read;
   }
 }
 

@@ -88,6 +88,14 @@ def odd_headers(environ, start_response):
     return [b"odd"]
 
 
+def trickle(environ, start_response):
+    counted = [("Content-Length", "100000")] if environ["QUERY_STRING"] else []
+    start_response("200 OK", TEXT + counted)
+    for _ in range(100):
+        yield b"0123456789" * 100
+        time.sleep(0.005)
+
+
 def show_scheme(environ, start_response):
     kept = {key: value for key, value in environ.items()
             if key.startswith("SSL_") or key in ("HTTPS", "wsgi.url_scheme", "REQUEST_SCHEME",
@@ -105,4 +113,5 @@ PATHS = {
     "/counted-cut": counted_big_then_cut, "/no-body": body_where_none_is_allowed,
     "/empty": empty, "/empty-blocks": empty_blocks, "/status": odd_statuses,
     "/hop-by-hop": hop_by_hop, "/odd-headers": odd_headers, "/scheme": show_scheme,
+    "/trickle": trickle,
 }
