@@ -31,6 +31,7 @@ TEST(ResponseRules, ObjectToStatusWithTheContractsTexts) {
       {"200 O\nK", "control character in status reason phrase: b'200 O\\nK'"},
       {"200 O\0K"s, "control character in status reason phrase: b'200 O\\x00K'"},
       {"000 None", "status code must be 200 or more: b'000 None'"},
+      {"101 Over", "status code must be 200 or more: b'101 Over'"},
   };
   for (const auto& [text, objection] : cases) {
     EXPECT_EQ(text_of(object_to_status(text)), objection) << text;
