@@ -239,6 +239,17 @@ class TestSettingsInHtaccess:
         assert client.get("/app/responses.wsgi/redirect?/x").headers["location"] == "/x"
 
 
+class TestClientThatWaits:
+    variants = BOTH_MODES  # it takes five seconds
+    config = CONFIG
+
+    def test_is_there(self, httpd, client):
+        httpd.tolerate(r"asked at the start: False")
+        httpd.expect_log("the client is still there")
+
+        assert client.get("/until-gone").text == "patient"
+
+
 class TestClientGone:
     variants = EVERYWHERE
     config = CONFIG + "WSGIChunkedRequest On\n"
@@ -258,11 +269,6 @@ class TestClientGone:
             httpd.wait_for_log("asked at the start: False")
 
         httpd.wait_for_log("the client has gone", 3)
-
-    def test_a_client_that_waits_is_there(self, httpd, client):
-        httpd.expect_log("the client is still there")
-
-        assert client.get("/until-gone").text == "patient"
 
     def test_the_iteration_stops_and_close_is_called(self, httpd):
         with socket.create_connection(("127.0.0.1", httpd.port), 10) as connection:

@@ -6,7 +6,7 @@ import time
 
 import httpx
 
-from wsgix_httpd import EVENT_DAEMON, EVENT_EMBEDDED, EVERYWHERE, wait_for
+from wsgix_httpd import BOTH_MODES, EVENT_DAEMON, EVENT_EMBEDDED, Variant, wait_for
 
 CONFIG = """
     $daemon
@@ -91,7 +91,7 @@ class TestGracefulRestart:
 
 
 class TestDescriptors:
-    variants = EVERYWHERE
+    variants = [*BOTH_MODES, Variant("prefork", "daemon")]
     daemon_options = "processes=1 threads=3"
     config = CONFIG.replace("KeepAlive Off", """
         <IfModule mpm_prefork_module>
