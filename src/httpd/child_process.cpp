@@ -20,7 +20,7 @@ bool embedded_is_likely(const server_rec& main) {
 }  // namespace
 
 ChildProcess::ChildProcess(const server_rec& main)
-    : embedded_(std::make_unique<EmbeddedPython>(main)) {
+    : clients_(std::make_unique<Clients>()), embedded_(std::make_unique<EmbeddedPython>(main)) {
   const GroupRegistry* registry = config_of(main).registry;
   if (registry == nullptr) return;
   const auto threads = static_cast<std::size_t>(mpm_number(AP_MPMQ_MAX_THREADS, 1));
@@ -31,17 +31,24 @@ ChildProcess::ChildProcess(const server_rec& main)
       log(main, LogLevel::Error, board.error());
       continue;
     }
-    clients_.push_back(std::make_unique<GroupClient>(group, std::move(*board), threads));
+    clients_->push_back(std::make_unique<GroupClient>(group, std::move(*board), threads));
   }
 }
 
 ChildProcess::~ChildProcess() {
+  // An MPM without threads ends a child in a signal handler, on top of the request that runs: what
+  // that is in the middle of, malloc(3) included, is left as it is. The process exits next.
+  if (requests_.load() != 0 && mpm_number(AP_MPMQ_IS_THREADED, 0) == 0) {
+    static_cast<void>(clients_.release());
+    static_cast<void>(embedded_.release());
+    return;
+  }
   // Kept until exit() when it cannot be ended: see EmbeddedPython::stop().
   if (!embedded_->stop()) static_cast<void>(embedded_.release());
 }
 
 GroupClient* ChildProcess::client_of(const Group& group) noexcept {
-  for (const auto& client : clients_) {
+  for (const auto& client : *clients_) {
     if (&client->group() == &group) return client.get();
   }
   return nullptr;

@@ -2,6 +2,7 @@
 // httpd/child_process.hpp: what one httpd child holds for its requests.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -21,8 +22,23 @@ class ChildProcess {
   GroupClient* client_of(const Group& group) noexcept;
   EmbeddedPython& embedded() noexcept { return *embedded_; }
 
+  /// While it lives, a request uses what this object owns.
+  class InUse {
+   public:
+    explicit InUse(ChildProcess& child) noexcept : child_(child) { child_.requests_.fetch_add(1); }
+    ~InUse() { child_.requests_.fetch_sub(1); }
+    InUse(const InUse&) = delete;
+    InUse& operator=(const InUse&) = delete;
+
+   private:
+    ChildProcess& child_;
+  };
+
  private:
-  std::vector<std::unique_ptr<GroupClient>> clients_;
+  using Clients = std::vector<std::unique_ptr<GroupClient>>;
+
+  std::atomic<int> requests_{0};
+  std::unique_ptr<Clients> clients_;
   std::unique_ptr<EmbeddedPython> embedded_;
 };
 

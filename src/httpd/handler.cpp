@@ -118,6 +118,7 @@ Result<Outcome> handle_script(request_rec& r) {
   const Result<Route> way = route(r);
   if (!way) return failed(way);
   ChildProcess& child = *config_of(*ap_server_conf).child;
+  const ChildProcess::InUse in_use(child);
   return Outcome{way->group != nullptr ? run_in_daemon(r, *way, child, body)
                                        : run_embedded(r, *way, child, body)};
 }
