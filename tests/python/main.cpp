@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // runtime_tests LIBPYTHON RUNTIME_FOLDER [PYTHON_HOME]: the runtime library under one CPython.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -18,7 +19,9 @@ namespace {
 /// stop() can be seen only once, after everything else: exit functions of every interpreter run,
 /// and their output reaches the log.
 bool stops_in_order(wsgix::python_tests::Server& server) {
-  const std::string script = (std::filesystem::temp_directory_path() / "wsgix-exit.wsgi").string();
+  // Other Pythons run the same test at the same time.
+  const std::string name = "wsgix-exit-" + std::to_string(::getpid()) + ".wsgi";
+  const std::string script = (std::filesystem::temp_directory_path() / name).string();
   std::ofstream(script) << "import atexit, mod_wsgi, threading, time\n"
                            "def leave():\n"
                            "    print('left', mod_wsgi.application_group or 'main')\n"
