@@ -70,6 +70,21 @@ TEST_F(ChoosePython, TakesTheLibraryOfTheEnvironmentsBase) {
   EXPECT_EQ(choice->version, "3.12");
 }
 
+TEST_F(ChoosePython, IsNotHeldUpByAPipeOrADeviceInPlaceOfTheSettings) {
+  // It belongs to the application's account, and root reads it at each restart of httpd.
+  fs::create_directories(root() + "/venv");
+  ASSERT_EQ(::mkfifo((root() + "/venv/pyvenv.cfg").c_str(), 0644), 0);
+  const auto pipe = choose_python(root() + "/venv", kDefault);
+  fs::remove(root() + "/venv/pyvenv.cfg");
+  fs::create_symlink("/dev/zero", root() + "/venv/pyvenv.cfg");
+  const auto device = choose_python(root() + "/venv", kDefault);
+
+  ASSERT_FALSE(pipe);
+  EXPECT_EQ(pipe.error().code, ErrorCode::PythonHomeUnusable);
+  ASSERT_FALSE(device);
+  EXPECT_NE(device.error().what.find("not a regular file"), std::string::npos);
+}
+
 TEST_F(ChoosePython, LooksWhereDebianAndFedoraKeepLibraries) {
   for (const char* folder : {"base/lib64/", "base/lib/aarch64-linux-gnu/"}) {
     fs::remove_all(root() + "/base");
