@@ -190,3 +190,26 @@ class TestKilled:
             capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
         assert "PermissionError" in said.stderr
+
+
+class TestFullGroup:
+    variants = [EVENT_DAEMON]
+    daemon_options = "processes=1 threads=1 queue-timeout=1"
+    config = CONFIG
+
+    def test_refuses_after_the_queue_timeout_and_serves_again_once_a_thread_is_free(self, httpd):
+        assert httpx.get(httpd.url + "/who", trust_env=False).status_code == 200
+        holder = threading.Thread(target=httpx.get, args=(httpd.url + "/sleep?4",),
+                                  kwargs={"timeout": 20, "trust_env": False})
+        holder.start()
+        assert wait_for(lambda: httpd.workers(), 5)
+        threading.Event().wait(0.5)
+        httpd.expect_log(r"WX6011: GET /who in process group 'suite': the group is full, 1 of 1 "
+                         r"threads are busy.* Remedy: ")
+
+        refused = httpx.get(httpd.url + "/who", timeout=10, trust_env=False)
+        holder.join()
+
+        assert refused.status_code == 503 and refused.headers["Retry-After"] == "5"
+        assert refused.elapsed.total_seconds() < 3
+        assert httpx.get(httpd.url + "/who", trust_env=False).status_code == 200
