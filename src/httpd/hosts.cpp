@@ -14,11 +14,11 @@
 #include "host_paths.hpp"
 #include "host_settings.hpp"
 #include "log.hpp"
-#include "lost_worker.hpp"
 #include "pool.hpp"
 #include "spawn.hpp"
 #include "trampoline.hpp"
 #include "wsgix/base/clock.hpp"
+#include "wsgix/os/child.hpp"
 #include "wsgix/os/descriptors.hpp"
 #include "wsgix/os/listener.hpp"
 #include "wsgix/os/random.hpp"
@@ -197,7 +197,7 @@ void set_next_delay(KeptGroup& group, const KeptHost& host) {
 void log_death(const Watch& watch, const Group& group, pid_t pid, int wait_status) {
   log(home_of(group, watch.main), LogLevel::Error,
       {ErrorCode::HostDied, "process group '" + group.settings.name + "': its host, pid " +
-                                std::to_string(pid) + ", " + describe_end(wait_status) +
+                                std::to_string(pid) + ", " + os::describe_end(wait_status) +
                                 "; a new one starts in " + std::to_string(watch.group.delay_ms) +
                                 " ms"});
 }

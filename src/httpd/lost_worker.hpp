@@ -8,9 +8,6 @@
 
 namespace wsgix::httpd {
 
-/// "was killed by signal 11 (SIGSEGV)", "exited with code 3".
-std::string describe_end(std::int32_t wait_status);
-
 /// Waits a moment for the supervisor to write down how that process ended.
 std::string explain_loss(const scoreboard::Board& board, std::uint32_t pid);
 

@@ -87,6 +87,9 @@ Relay::Step Relay::deadline_passed() {
     const Result<std::optional<channel::Frame>> last = connection_->channel.try_receive();
     const bool was_taken = last && *last && (*last)->type == wire::FrameType::Welcome;
     if (!was_taken) return refuse_busy_group();
+    // The line below names the worker that said it.
+    const Result<Step> named = on_welcome((*last)->payload);
+    if (!named) return refuse_or_cut(named.error(), HTTP_BAD_GATEWAY);
   }
   if (ahead_.is_behind() && Clock::now() >= client_deadline()) return client_gone();
   const auto waited = std::chrono::duration_cast<seconds>(Clock::now() - progress_).count();
