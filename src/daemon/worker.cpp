@@ -99,8 +99,8 @@ void Watch::hear_supervisor() {
   dispatcher_.begin_drain();
   if (retire) return;
   supervisor_gone_ = true;
-  const int allowed = place_.settings.daemon.shutdown_timeout;
-  if (allowed > 0) deadline_ = after(seconds(allowed));
+  const milliseconds allowed = place_.settings.daemon.shutdown_timeout;
+  if (allowed > milliseconds::zero()) deadline_ = after(allowed);
 }
 
 DispatcherSettings dispatcher_settings(const WorkerPlace& place) {
@@ -110,7 +110,7 @@ DispatcherSettings dispatcher_settings(const WorkerPlace& place) {
           .peer_uid = settings.peer_uid,
           .threads = settings.daemon.threads,
           .maximum_requests = settings.daemon.maximum_requests,
-          .patience = seconds(settings.socket_timeout),
+          .patience = settings.socket_timeout,
           .slot = place.slot_number};
 }
 
@@ -131,11 +131,11 @@ Result<std::vector<os::Thread>> start_threads(Dispatcher& dispatcher, int thread
 /// From here on the kernel ends this process with its supervisor. When that has gone already, the
 /// exit handlers of the application still get their time, and not more.
 void end_with_supervisor(const WorkerPlace& place) {
-  constexpr unsigned kLeastSeconds = 5;
+  constexpr seconds kLeast{5};
   const auto asked = os::ask_for_parent_death_signal(SIGKILL);
   if (asked && !os::has_ended(place.lifeline) && ::getppid() == place.supervisor) return;
-  const auto allowed = static_cast<unsigned>(std::max(place.settings.daemon.shutdown_timeout, 0));
-  ::alarm(std::max(allowed, kLeastSeconds));
+  const auto allowed = std::chrono::ceil<seconds>(place.settings.daemon.shutdown_timeout);
+  ::alarm(static_cast<unsigned>(std::max(allowed, kLeast).count()));
 }
 
 Result<void> serve(const WorkerPlace& place) {

@@ -60,9 +60,9 @@ Reason reason_for(daemon::Cause cause) {
 
 supervisor::GroupLimits limits_of(const config::DaemonSettings& daemon) {
   return {.processes = daemon.processes,
-          .startup = seconds(daemon.startup_timeout),
-          .graceful = seconds(daemon.graceful_timeout),
-          .shutdown = seconds(daemon.shutdown_timeout)};
+          .startup = daemon.startup_timeout,
+          .graceful = daemon.graceful_timeout,
+          .shutdown = daemon.shutdown_timeout};
 }
 
 }  // namespace
@@ -296,8 +296,8 @@ void Supervision::kill(WorkerId id) {
       fmt::format("group '{}': worker {}", settings_.daemon.name, found->second.pid);
   if (view->reason == Reason::StartupTimeout) {
     log_.write(LogLevel::Error, Error{ErrorCode::WorkerStuckAtStart,
-                                      fmt::format("{} was not ready after {} s and is killed", who,
-                                                  settings_.daemon.startup_timeout)});
+                                      fmt::format("{} was not ready after {} ms and is killed", who,
+                                                  settings_.daemon.startup_timeout.count())});
   } else if (view->was_ready) {
     log_.write(LogLevel::Error,
                Error{ErrorCode::WorkerForced,

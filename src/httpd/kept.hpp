@@ -35,7 +35,7 @@ struct KeptGroup {
   int listener;  ///< -1: the group was removed, its last hosts drain
   int scoreboard;
   int delay_ms;  ///< before the next start of its host
-  int shutdown_timeout;
+  milliseconds shutdown_timeout;
   bool is_defined;  ///< by the present configuration
   KeptHost* newest;
 };
