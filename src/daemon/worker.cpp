@@ -94,10 +94,10 @@ void Watch::hear_signals() {
 }
 
 void Watch::hear_supervisor() {
-  const auto retire = receive_retire(place_.control);
-  if (retire && !*retire) return;
+  const auto word = receive_word(place_.control);
+  if (word && *word != Word::Retire) return;
   dispatcher_.begin_drain();
-  if (retire) return;
+  if (word) return;
   supervisor_gone_ = true;
   const milliseconds allowed = place_.settings.daemon.shutdown_timeout;
   if (allowed > milliseconds::zero()) deadline_ = after(allowed);

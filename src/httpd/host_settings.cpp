@@ -6,6 +6,7 @@
 #include "check.hpp"
 #include "host_paths.hpp"
 #include "preloads.hpp"
+#include "wsgix/base/clock.hpp"
 
 namespace wsgix::httpd {
 namespace {

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "httpd_api.hpp"
+#include "wsgix/base/clock.hpp"
 #include "wsgix/base/result.hpp"
 #include "wsgix/wire/messages.hpp"
 

@@ -21,6 +21,7 @@ RequestHead sample_request() {
   head.script_modified_us = 1'700'000'000'123'456;
   head.request_start_us = 1'700'000'001'000'001;
   head.queue_start_us = -1;
+  head.deadline_us = 12'345;
   head.script = "/srv/app.wsgi";
   head.application_group = "";
   head.callable = "application";
