@@ -119,7 +119,7 @@ TEST(DaemonSettings, RefusesImpossibleValuesNamingOptionValueAndRange) {
       {"python-home", "venv", "absolute"},
       {"user", "", "empty"},
       {"python-path", ":", "empty"},
-      {"graceful-timeout", "1m", "30s, 2min"},
+      {"graceful-timeout", "1m", "30s, 500ms, 2min"},
       {"cpu-time-limit", "1500ms", "whole number of seconds"},
       {"interrupt-on-disconnect", "yes", "On or Off"},
       {"cpu-priority", "20", "-20 to 19"},
