@@ -115,10 +115,13 @@ DispatcherSettings dispatcher_settings(const WorkerPlace& place) {
 }
 
 /// One thread more than may run requests: it tells children that this worker is busy.
-Result<std::vector<os::Thread>> start_threads(Dispatcher& dispatcher, int threads) {
+Result<std::vector<os::Thread>> start_threads(Dispatcher& dispatcher,
+                                              const config::DaemonSettings& settings) {
+  const std::size_t stack =
+      settings.stack_size > 0 ? static_cast<std::size_t>(settings.stack_size) : kStackBytes;
   std::vector<os::Thread> started;
-  for (int i = 0; i <= threads; ++i) {
-    auto thread = os::Thread::start(kStackBytes, [&dispatcher] { dispatcher.serve(); });
+  for (int i = 0; i <= settings.threads; ++i) {
+    auto thread = os::Thread::start(stack, [&dispatcher] { dispatcher.serve(); });
     if (!thread) {
       dispatcher.begin_drain();  // those that run already must return before they are joined
       return failed(thread);
@@ -151,7 +154,7 @@ Result<void> serve(const WorkerPlace& place) {
   auto dispatcher = Dispatcher::create(dispatcher_settings(place), place.listener,
                                        python.application(), place.slot, reporter, place.log);
   if (!dispatcher) return failed(dispatcher);
-  auto threads = start_threads(**dispatcher, place.settings.daemon.threads);
+  auto threads = start_threads(**dispatcher, place.settings.daemon);
   if (!threads) return failed(threads);
 
   if (auto outlives = os::ask_for_parent_death_signal(0); !outlives) return outlives;

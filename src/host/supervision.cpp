@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "descriptors.hpp"
+#include "limits.hpp"
 #include "wsgix/daemon/worker.hpp"
 #include "wsgix/os/descriptors.hpp"
 #include "wsgix/os/process_title.hpp"
@@ -284,6 +285,7 @@ void Supervision::become_worker(Running& place, pid_t supervisor) {
     signals_.reset();
     for (const int fd : {kSettings, kScoreboard, kRetire, kHandover}) ::close(fd);
     os::set_process_title(config::title(settings_.daemon));
+    apply_worker_limits(settings_.daemon, log_);
     const daemon::WorkerPlace worker{settings_,
                                      kListener,
                                      kLifeline,
