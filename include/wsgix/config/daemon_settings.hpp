@@ -49,7 +49,7 @@ struct DaemonSettings {
   std::string lang;
   std::string locale;
   std::string socket_user;
-  std::string chroot;
+  std::string chroot;       ///< in its normal spelling; empty: none
   std::string script_user;  ///< who has to own each script; excludes script_group
   std::string script_group;
 
@@ -120,6 +120,8 @@ struct HostSettings {
   std::string user_name;
   std::string user_home;  ///< HOME, and the working directory when home= is absent
   bool change_to_user_home = false;
+  std::optional<std::uint32_t> script_uid;  ///< of script-user=
+  std::optional<std::uint32_t> script_gid;  ///< of script-group=
 
   std::string socket_path;                    ///< for messages
   std::string token;                          ///< wire::kTokenBytes raw bytes
