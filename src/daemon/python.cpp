@@ -24,6 +24,7 @@ void log_line(void* context, int level, wsgix_text, std::uint32_t, wsgix_text li
 
 Python::Python(const config::HostSettings& settings, LogSink& log)
     : settings_(settings), log_(log) {
+  application_.script_owner = {settings.script_uid, settings.script_gid};
   if (const auto started = start(); !started) {
     application_.runtime = nullptr;
     application_.broken = started.error();
@@ -32,7 +33,11 @@ Python::Python(const config::HostSettings& settings, LogSink& log)
 }
 
 Result<void> Python::start() {
-  auto choice = runtime::choose_python(settings_.daemon.python_home, settings_.default_python);
+  const std::string& home = settings_.daemon.python_home;
+  // In a jail the host has opened it already; here it is only found again.
+  auto choice = settings_.daemon.chroot.empty()
+                    ? runtime::choose_python(home, settings_.default_python)
+                    : runtime::choose_jailed_python("", home, settings_.default_python);
   if (!choice) return failed(choice);
   choice_ = std::move(*choice);
   const auto table = runtime::open(choice_, settings_.runtime_directory);
@@ -76,6 +81,13 @@ void Python::describe_process() {
   start_.log = log_line;
 }
 
+bool Python::is_allowed(const std::string& script) const {
+  if (!application_.script_owner.is_given()) return true;
+  const auto fine = os::check_owner(script, application_.script_owner);
+  if (!fine) log_.write(LogLevel::Error, fine.error());
+  return fine.has_value();
+}
+
 void Python::load(const std::vector<config::Preload>& preloads) {
   if (application_.runtime == nullptr) return;
   for (const config::Preload& preload : preloads) {
@@ -83,6 +95,7 @@ void Python::load(const std::vector<config::Preload>& preloads) {
     script.path = text(preload.script);
     script.application_group = text(preload.application_group);
     script.callable_name = text(preload.callable);
+    if (!is_allowed(preload.script)) continue;
     wsgix_failure why{};
     application_.runtime->load_script(&script, &why);
   }

@@ -28,6 +28,8 @@ class Python {
  private:
   Result<void> start();
   void describe_process();
+  /// Does it belong to whom the group demands? Logged when not.
+  bool is_allowed(const std::string& script) const;
 
   const config::HostSettings& settings_;
   LogSink& log_;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "check.hpp"
 
+#include <sys/stat.h>
+
+#include <cerrno>
 #include <limits>
 
 #include "log.hpp"
@@ -11,6 +14,36 @@
 
 namespace wsgix::httpd {
 namespace {
+
+Result<void> check_jail(const Group& group) {
+  const std::string& jail = group.settings.chroot;
+  if (jail.empty()) return {};
+  const std::string subject =
+      "process group '" + group.settings.name + "' (" + group.place + "): chroot=" + jail;
+  if (::geteuid() != 0) {
+    return failed(ErrorCode::CannotUseDirectory, subject + " needs an httpd that root starts", 0,
+                  "start httpd as root, or remove chroot=");
+  }
+  struct stat info {};
+  if (::stat(jail.c_str(), &info) != 0) {
+    return failed(ErrorCode::CannotUseDirectory, subject, errno,
+                  "name a folder that exists with chroot=");
+  }
+  if (S_ISDIR(info.st_mode)) return {};
+  return failed(ErrorCode::CannotUseDirectory, subject + " is not a directory", 0,
+                "name a folder that exists with chroot=");
+}
+
+Result<void> check_script_owner(Group& group) {
+  const Result<os::RequiredOwner> owner = resolve_script_owner(group.settings);
+  if (!owner) {
+    Error error = owner.error();
+    error.what += " (" + group.place + ")";
+    return Failed(std::move(error));
+  }
+  group.script_owner = *owner;
+  return {};
+}
 
 Result<void> check_identity(Group& group) {
   // Without root the accounts are not applied, so a name that does not exist here is no error.
@@ -30,14 +63,16 @@ Result<void> check_identity(Group& group) {
 Result<void> check_python(const ServerConfig& main, const Group& group) {
   const std::string home = python_home_of(main, group.settings);
   const std::string subject = "process group '" + group.settings.name + "' (" + group.place + "): ";
+  const std::string& jail = group.settings.chroot;
   const Result<runtime::PythonChoice> choice =
-      runtime::choose_python(home, WSGIX_DEFAULT_LIBPYTHON);
+      jail.empty() ? runtime::choose_python(home, WSGIX_DEFAULT_LIBPYTHON)
+                   : runtime::choose_jailed_python(jail, home, WSGIX_DEFAULT_LIBPYTHON);
   if (!choice) {
     Error error = choice.error();
     error.what = subject + error.what;
     return Failed(std::move(error));
   }
-  if (home.empty() || ::geteuid() != 0) return {};
+  if (home.empty() || !jail.empty() || ::geteuid() != 0) return {};
   const Result<void> reachable = runtime::check_reachable(
       home, group.identity.uid, group.identity.gid, group.identity.supplementary);
   if (!reachable) {
@@ -151,6 +186,8 @@ Result<void> check_configuration(apr_pool_t& pconf, server_rec& main) {
   if (auto fine = check_embedded_python(config); !fine) return fine;
   for (Group& group : config.registry->all()) {
     if (auto fine = check_identity(group); !fine) return fine;
+    if (auto fine = check_script_owner(group); !fine) return fine;
+    if (auto fine = check_jail(group); !fine) return fine;
     if (auto fine = check_python(config, group); !fine) return fine;
     if (auto fine = check_socket_path(pconf, main, group); !fine) return fine;
   }
