@@ -70,6 +70,7 @@ enum class ErrorCode : std::uint16_t {
   ScriptUsesPython2 = 5008,     ///< execfile, print statement, ...
   ScriptHasNul = 5009,
   ScriptReloadHookFailed = 5010,
+  ThreadHoldsUpExit = 5014,  ///< warning
 
   // 6000: a request
   ApplicationRaised = 6001,
