@@ -88,8 +88,9 @@ bool Python::is_allowed(const std::string& script) const {
   return fine.has_value();
 }
 
-void Python::load(const std::vector<config::Preload>& preloads) {
-  if (application_.runtime == nullptr) return;
+bool Python::load(const std::vector<config::Preload>& preloads) {
+  if (application_.runtime == nullptr) return true;
+  bool loaded = true;
   for (const config::Preload& preload : preloads) {
     wsgix_script script{};
     script.path = text(preload.script);
@@ -97,8 +98,10 @@ void Python::load(const std::vector<config::Preload>& preloads) {
     script.callable_name = text(preload.callable);
     if (!is_allowed(preload.script)) continue;
     wsgix_failure why{};
-    application_.runtime->load_script(&script, &why);
+    const bool failed = application_.runtime->load_script(&script, &why) != 0;
+    if (failed && preload.rolling) loaded = false;
   }
+  return loaded;
 }
 
 void Python::stop() noexcept {
