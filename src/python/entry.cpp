@@ -14,7 +14,6 @@
 #include "loader.hpp"
 #include "process.hpp"
 #include "running_requests.hpp"
-#include "stack_signal.hpp"
 #include "stacks.hpp"
 #include "startup.hpp"
 #include "text.hpp"
@@ -66,12 +65,6 @@ Result<void> start_process(const wsgix_start& start) {
   return adopted;
 }
 
-void offer_stack_signal(const wsgix_start& start) {
-  const Result<ThreadRecord*> record = the_process->attach("");
-  const GilGuard gil((*record)->state);
-  register_stack_signal(start.stacks_signal, start.stacks_fd, LogTarget(start));
-}
-
 /// Members and slots that `CallerMinor` does not have must not be looked at.
 template <std::uint32_t CallerMinor>
 int start(const wsgix_start* with, wsgix_failure* why) noexcept {
@@ -85,7 +78,8 @@ int start(const wsgix_start* with, wsgix_failure* why) noexcept {
         }
         result = 0;
         if constexpr (CallerMinor >= 2) {
-          if (with->stacks_signal != 0) offer_stack_signal(*with);
+          if (with->stacks_signal != 0)
+            the_process->offer_stacks(with->stacks_signal, with->stacks_fd);
         }
       },
       [&](const Error& bug) { fill(why, bug); });
