@@ -14,6 +14,7 @@
 #include "loader.hpp"
 #include "process.hpp"
 #include "running_requests.hpp"
+#include "service.hpp"
 #include "stacks.hpp"
 #include "startup.hpp"
 #include "text.hpp"
@@ -183,6 +184,20 @@ void write_stacks(std::uint64_t request_id, void* context,
       [](const Error& bug) { LogTarget(the_process->start()).error(bug); });
 }
 
+int run_service(const wsgix_script* script, wsgix_failure* why) noexcept {
+  int result = 1;
+  guarded_slot(
+      [&] {
+        const std::optional<Error> failure = run_service_script(*the_process, *script);
+        result = failure ? fill(why, *failure) : 0;
+      },
+      [&](const Error& bug) {
+        LogTarget(the_process->start()).error(bug);
+        fill(why, bug);
+      });
+  return result;
+}
+
 template <std::uint32_t CallerMinor>
 constexpr wsgix_runtime kRuntimeFor = {
     WSGIX_RUNTIME_ABI_MAJOR,
@@ -195,7 +210,7 @@ constexpr wsgix_runtime kRuntimeFor = {
     interrupt,
     heartbeat,
     write_stacks,
-    nullptr,
+    run_service,
 };
 
 constexpr const wsgix_runtime* kRuntimes[] = {&kRuntimeFor<0>, &kRuntimeFor<1>, &kRuntimeFor<2>};

@@ -2,19 +2,18 @@
 #include "stack_signal.hpp"
 
 #include <fmt/format.h>
-#include <pthread.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <csignal>
-#include <cstring>
+#include <utility>
 
+#include "plain_thread.hpp"
 #include "ref.hpp"
 
 namespace wsgix::python {
 namespace {
-
-constexpr std::size_t kStackBytes = 256 * 1024;
 
 // What the signal handler touches; see src/python/README.md.
 std::atomic<sem_t*> wanted_by_signal = nullptr;
@@ -25,25 +24,6 @@ void on_signal(int) {
   errno = saved_errno;
 }
 
-void wait_for(sem_t& semaphore) {
-  while (::sem_wait(&semaphore) != 0) {
-  }
-}
-
-/// The thread gets no signal: they are for the threads of the process that starts Python.
-bool start_thread(pthread_t& thread, void* (*function)(void*), void* argument) {
-  sigset_t all, before;
-  ::sigfillset(&all);
-  pthread_attr_t attributes;
-  ::pthread_attr_init(&attributes);
-  ::pthread_attr_setstacksize(&attributes, kStackBytes);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  const bool is_started = ::pthread_create(&thread, &attributes, function, argument) == 0;
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  ::pthread_attr_destroy(&attributes);
-  return is_started;
-}
-
 }  // namespace
 
 class Witness {
@@ -52,7 +32,7 @@ class Witness {
       : interpreter_(interpreter), heading_(std::move(heading)) {
     ::sem_init(&asked_, 0, 0);
     ::sem_init(&done_, 0, 0);
-    is_running_ = start_thread(thread_, run, this);
+    is_running_ = start_plain_thread(thread_, run, this);
     if (is_running_) wait_for(done_);
   }
 
@@ -137,7 +117,7 @@ bool StackSignal::handle(int signal_number, int descriptor) {
   faulthandlers_ = faulthandlers.sa_handler;
   signal_number_ = signal_number;
   descriptor_ = descriptor;
-  if (!start_thread(thread, run, this)) {
+  if (!start_plain_thread(thread, run, this)) {
     PyErr_SetString(PyExc_RuntimeError, "no thread can be started");
     signal_number_ = 0;
     return false;
