@@ -307,6 +307,12 @@ std::vector<std::string_view> option_names() {
   return names;
 }
 
+void remove_request_limits(DaemonSettings& settings) {
+  settings.maximum_requests = 0;
+  settings.startup_timeout = settings.request_timeout = settings.request_deadline = {};
+  settings.inactivity_timeout = settings.deadlock_timeout = settings.restart_interval = {};
+}
+
 std::string title(const DaemonSettings& settings) {
   if (settings.display_name.empty()) return fmt::format("wsgix: {} worker", settings.name);
   constexpr std::string_view kGroup = "%{GROUP}";

@@ -104,6 +104,23 @@ bool Python::load(const std::vector<config::Preload>& preloads) {
   return loaded;
 }
 
+bool Python::run_services(const std::vector<config::Preload>& scripts,
+                          const std::function<bool()>& shall_end) {
+  if (application_.runtime == nullptr) return false;
+  bool all_fine = true;
+  for (const config::Preload& service : scripts) {
+    if (shall_end()) break;
+    wsgix_script script{};
+    script.path = text(service.script);
+    script.application_group = text(service.application_group);
+    wsgix_failure why{};
+    const bool ran =
+        is_allowed(service.script) && application_.runtime->run_service(&script, &why) == 0;
+    all_fine = all_fine && ran;
+  }
+  return all_fine;
+}
+
 void Python::stop() noexcept {
   // The process ends with _exit() next: freeing what the kernel frees anyway would only take time.
   if (application_.runtime != nullptr) application_.runtime->stop(0);

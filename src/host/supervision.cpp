@@ -11,6 +11,7 @@
 
 #include "descriptors.hpp"
 #include "limits.hpp"
+#include "wsgix/daemon/service.hpp"
 #include "wsgix/daemon/worker.hpp"
 #include "wsgix/os/descriptors.hpp"
 #include "wsgix/os/process_title.hpp"
@@ -128,7 +129,13 @@ void Supervision::hear_signals() {
   for (const int signal : signals_->take()) {
     if (signal == SIGCHLD) reap_workers();
     if (signal == SIGTERM || signal == SIGINT) group_.terminate(now);
-    if (signal == SIGUSR1) group_.replace_all(now);
+    if (signal != SIGUSR1) continue;
+    // A service ends before the next one begins.
+    if (settings_.daemon.threads == 0) {
+      for (const auto& entry : workers_) entry.second.process.signal(SIGTERM);
+    } else {
+      group_.replace_all(now);
+    }
   }
 }
 
@@ -210,7 +217,9 @@ void Supervision::log_end(const Running& worker, const supervisor::WorkerView& v
                           int wait_status) {
   const std::string end = os::describe_end(wait_status);
   const bool by_us = view.state == State::Killed && WIFSIGNALED(wait_status);
-  const bool as_asked = view.reason != Reason::None && (by_us || wait_status == 0);
+  const bool came_to_its_end = settings_.daemon.threads == 0 && wait_status == 0;
+  const bool as_asked =
+      came_to_its_end || (view.reason != Reason::None && (by_us || wait_status == 0));
   if (as_asked) {
     log_.write(LogLevel::Info,
                fmt::format("WX2013: group '{}': worker {} {} ({})", settings_.daemon.name,
@@ -286,16 +295,11 @@ void Supervision::become_worker(Running& place, pid_t supervisor) {
     for (const int fd : {kSettings, kScoreboard, kRetire, kHandover}) ::close(fd);
     os::set_process_title(config::title(settings_.daemon));
     apply_worker_limits(settings_.daemon, log_);
-    const daemon::WorkerPlace worker{settings_,
-                                     kListener,
-                                     kLifeline,
-                                     place.control.get(),
-                                     supervisor,
-                                     place.slot,
-                                     board_,
-                                     log_};
+    const daemon::WorkerPlace worker{settings_,  kListener,  kLifeline, place.control.get(),
+                                     supervisor, place.slot, board_,    log_};
     // _exit: what the host would clean up at its own end is not the worker's.
-    ::_exit(daemon::run_worker(worker));
+    ::_exit(settings_.daemon.threads == 0 ? daemon::run_service(worker)
+                                          : daemon::run_worker(worker));
   } catch (const std::exception& bug) {
     log_.write(LogLevel::Critical, Error{ErrorCode::UnexpectedException, bug.what()});
   } catch (...) {

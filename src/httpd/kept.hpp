@@ -35,6 +35,7 @@ struct KeptGroup {
   std::array<char, wire::kTokenBytes> token;
   int listener;  ///< -1: the group was removed, its last hosts drain
   int scoreboard;
+  int failures;  ///< hosts in a row that ended early
   int delay_ms;  ///< before the next start of its host
   milliseconds shutdown_timeout;
   bool is_defined;  ///< by the present configuration

@@ -102,6 +102,10 @@ std::vector<std::string_view> option_names();
 /// "threads 5 versus 15": the first option in which they differ, for messages; empty: in none.
 std::string first_difference(const DaemonSettings& one, const DaemonSettings& other);
 
+/// What a group with threads=0 has no use for: limits that are measured by requests, and by Python
+/// making progress for them.
+void remove_request_limits(DaemonSettings& settings);
+
 /// What ps shows: display-name with %{GROUP} as "(wsgi:NAME)"; our own default when none is given.
 std::string title(const DaemonSettings& settings);
 
