@@ -158,7 +158,8 @@ Result<bool> serve(const WorkerPlace& place) {
   python.stop();
   ending->write_end.reset();
   thread->join();
-  return fine;
+  // What failed before somebody asked for the end is in the log already.
+  return fine || asked_to_end;
 }
 
 }  // namespace

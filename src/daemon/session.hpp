@@ -25,7 +25,7 @@ namespace wsgix::daemon {
 struct Application {
   const wsgix_runtime* runtime = nullptr;
   std::optional<Error> broken;
-  os::RequiredOwner script_owner;  ///< of every script that is executed
+  os::RequiredOwner script_owner = {};  ///< of every script that is executed
 };
 
 /// Capacity that one serving thread uses again for each of its requests.
