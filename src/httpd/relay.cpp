@@ -365,7 +365,11 @@ Relay::Step Relay::abort_body(ClientBody::State state) {
   log(r_, LogLevel::Info,
       {ErrorCode::ClientBodyFailed,
        subject() + ": the client's body ended with an error (" + std::to_string(status) + ")"});
-  return response_is_under_way() ? finish_cut() : finish(response_.refuse(status));
+  if (connection_ == nullptr || is_queueing()) return finish(response_.refuse(status));
+  // As in embedded mode the application has the last word: it may catch the error.
+  r_.connection->keepalive = AP_CONN_CLOSE;
+  body_has_ended_ = body_is_sent_ = true;
+  return Step::GoOn;
 }
 
 }  // namespace wsgix::httpd

@@ -143,6 +143,20 @@ class TestErrorOverrideIsOffByDefault:
         assert answer.headers["x-application"] == "lost"
 
 
+class TestStatusLine:
+    variants = EVERYWHERE
+    config = CONFIG
+
+    @pytest.mark.parametrize("line", ["200 Error", "200 Timeout", "200 Rejected", "201 All is well",
+                                      "299 Unknown to httpd", "404 404 Not Found", "999 The last"])
+    def test_goes_out_as_the_application_gave_it(self, httpd, line, same_everywhere):
+        answer = httpd.raw_get("/status-line", headers=f"X-Status: {line}\r\n")
+
+        assert answer.startswith(f"HTTP/1.1 {line}\r\n".encode())
+        assert answer.endswith(b"\r\n\r\nbody")
+        same_everywhere(answer, line)
+
+
 class TestResponseThatIsTakenBack:
     variants = EVERYWHERE
     config = CONFIG
