@@ -262,7 +262,7 @@ Result<Relay::Step> Relay::feed_client() {
 /// Longer each time that nothing has come: an idle upload costs next to nothing.
 Deadline Relay::next_stream_look() noexcept {
   const auto look = stream_look_;
-  stream_look_ = std::min(2 * look, kLongestStreamLook);
+  stream_look_ = std::min(look + look / 4, kLongestStreamLook);
   return Clock::now() + look;
 }
 
