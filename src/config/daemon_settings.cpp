@@ -5,6 +5,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <optional>
 
@@ -16,7 +17,7 @@ namespace {
 using S = DaemonSettings;
 using Setter = Result<void> (*)(S&, std::string_view name, std::string_view value);
 
-constexpr int kLongestSeconds = 31'536'000;  // a year
+constexpr milliseconds kLongest = std::chrono::hours(365 * 24);
 
 Failed refused(std::string_view name, std::string_view value, std::string_view accepted) {
   return failed(ErrorCode::BadDirective,
@@ -55,28 +56,50 @@ constexpr struct {
   long long milliseconds;
 } kUnits[] = {{"ms", 1}, {"s", 1000}, {"min", 60'000}, {"h", 3'600'000}, {"", 1000}};
 
-std::optional<int> whole_seconds(std::string_view value) {
+std::optional<milliseconds> span_of_time(std::string_view value) {
   const std::size_t unit_at = std::min(value.find_first_not_of("0123456789"), value.size());
   const auto number = digits(value.substr(0, unit_at));
-  if (!number || *number > std::numeric_limits<int>::max()) return std::nullopt;
+  if (!number) return std::nullopt;
   for (const auto& unit : kUnits) {
     if (unit.name != value.substr(unit_at)) continue;
-    const long long milliseconds = *number * unit.milliseconds;
-    if (milliseconds % 1000 != 0 || milliseconds / 1000 > kLongestSeconds) return std::nullopt;
-    return static_cast<int>(milliseconds / 1000);
+    if (*number > kLongest.count() / unit.milliseconds) return std::nullopt;
+    return milliseconds(*number * unit.milliseconds);
   }
   return std::nullopt;
 }
 
-template <int S::*Member>
+Result<milliseconds> accepted_time(std::string_view name, std::string_view value) {
+  const auto length = span_of_time(value);
+  if (length) return *length;
+  return refused(name, value, "a time from 0 to one year, such as 30, 30s, 500ms, 2min or 1h");
+}
+
+template <auto Member>
 Result<void> timeout(S& settings, std::string_view name, std::string_view value) {
-  const auto length = whole_seconds(value);
-  if (!length) {
-    return refused(
-        name, value,
-        fmt::format("whole seconds from 0 to {}, such as 30, 30s, 2min or 1h", kLongestSeconds));
+  const auto length = accepted_time(name, value);
+  if (!length) return failed(length);
+  settings.*Member = *length;
+  return {};
+}
+
+/// For what the kernel counts in seconds.
+template <milliseconds S::*Member>
+Result<void> whole_seconds(S& settings, std::string_view name, std::string_view value) {
+  const auto length = accepted_time(name, value);
+  if (!length) return failed(length);
+  if (*length % seconds(1) != milliseconds::zero()) {
+    return refused(name, value, "a whole number of seconds");
   }
   settings.*Member = *length;
+  return {};
+}
+
+template <bool S::*Member>
+Result<void> flag(S& settings, std::string_view name, std::string_view value) {
+  if (value != "On" && value != "on" && value != "Off" && value != "off") {
+    return refused(name, value, "On or Off");
+  }
+  settings.*Member = value == "On" || value == "on";
   return {};
 }
 
@@ -106,6 +129,41 @@ Result<void> size(S& settings, std::string_view name, std::string_view value) {
     return refused(name, value, "a size from 0 to 1024g, such as 65536, 64k, 8m or 1g");
   }
   settings.*Member = *bytes;
+  return {};
+}
+
+Result<void> stack_size(S& settings, std::string_view name, std::string_view value) {
+  constexpr std::int64_t kLeast = 64 << 10;
+  const auto bytes = whole_bytes(value);
+  if (!bytes || *bytes < kLeast || *bytes > std::int64_t{1} << 30) {
+    return refused(name, value, "a size from 64k to 1g");
+  }
+  settings.stack_size = *bytes;
+  return {};
+}
+
+Result<void> memory_recycle(S& settings, std::string_view name, std::string_view value) {
+  const std::size_t comma = std::min(value.find(','), value.size());
+  const auto soft = whole_bytes(value.substr(0, comma));
+  const bool has_hard = comma < value.size();
+  const auto hard =
+      has_hard ? whole_bytes(value.substr(comma + 1)) : std::optional<std::int64_t>(0);
+  if (!soft || !hard || (has_hard && *hard <= *soft)) {
+    return refused(name, value,
+                   "SOFT or SOFT,HARD with sizes such as 512m or 2g, HARD larger than SOFT");
+  }
+  settings.memory_recycle = {*soft, *hard};
+  return {};
+}
+
+Result<void> cpu_priority(S& settings, std::string_view name, std::string_view value) {
+  const bool is_negative = value.starts_with('-');
+  const auto number = digits(is_negative ? value.substr(1) : value);
+  const long long priority = number ? (is_negative ? -*number : *number) : 20;
+  if (priority < -20 || priority > 19) {
+    return refused(name, value, "a whole number from -20 to 19");
+  }
+  settings.cpu_priority = static_cast<int>(priority);
   return {};
 }
 
@@ -152,7 +210,7 @@ Result<void> python_path(S& settings, std::string_view name, std::string_view va
 // clang-format off
 constexpr struct { std::string_view name; Setter set; } kOptions[] = {
     {"processes",            processes},
-    {"threads",              whole_number<&S::threads, 1, 4096>},
+    {"threads",              whole_number<&S::threads, 0, 4096>},
     {"display-name",         text<&S::display_name>},
     {"maximum-requests",     whole_number<&S::maximum_requests, 0, 1'000'000'000>},
     {"listen-backlog",       whole_number<&S::listen_backlog, 0, 65535>},
@@ -166,23 +224,39 @@ constexpr struct { std::string_view name; Setter set; } kOptions[] = {
     {"socket-user",          text<&S::socket_user>},
     {"python-home",          absolute_path<&S::python_home>},
     {"python-path",          python_path},
+    {"chroot",               absolute_path<&S::chroot>},
+    {"script-user",          text<&S::script_user>},
+    {"script-group",         text<&S::script_group>},
     {"startup-timeout",      timeout<&S::startup_timeout>},
     {"graceful-timeout",     timeout<&S::graceful_timeout>},
+    {"eviction-timeout",     timeout<&S::eviction_timeout>},
     {"shutdown-timeout",     timeout<&S::shutdown_timeout>},
     {"connect-timeout",      timeout<&S::connect_timeout>},
     {"queue-timeout",        timeout<&S::queue_timeout>},
+    {"queue-limit",          whole_number<&S::queue_limit, 0, 65535>},
     {"socket-timeout",       timeout<&S::socket_timeout>},
+    {"request-timeout",      timeout<&S::request_timeout>},
+    {"interrupt-timeout",    timeout<&S::interrupt_timeout>},
+    {"request-deadline",     timeout<&S::request_deadline>},
+    {"interrupt-on-disconnect", flag<&S::interrupt_on_disconnect>},
+    {"inactivity-timeout",   timeout<&S::inactivity_timeout>},
+    {"deadlock-timeout",     timeout<&S::deadlock_timeout>},
+    {"restart-interval",     timeout<&S::restart_interval>},
+    {"cpu-time-limit",       whole_seconds<&S::cpu_time_limit>},
+    {"cpu-priority",         cpu_priority},
+    {"memory-limit",         size<&S::memory_limit>},
+    {"virtual-memory-limit", size<&S::virtual_memory_limit>},
+    {"memory-recycle",       memory_recycle},
+    {"stack-size",           stack_size},
     {"request-buffering",    size<&S::request_buffering_bytes>},
     {"response-buffering",   size<&S::response_buffering_bytes>},
 };
 
 // Names of mod_wsgi that this version does not have yet.
 constexpr std::string_view kLater[] = {
-    "stack-size", "server-metrics", "chroot", "script-user", "script-group", "python-eggs",
-    "switch-interval", "deadlock-timeout", "inactivity-timeout", "request-timeout",
-    "interrupt-timeout", "restart-interval", "eviction-timeout", "cpu-time-limit", "cpu-priority",
-    "memory-limit", "virtual-memory-limit", "response-socket-timeout", "send-buffer-size",
-    "receive-buffer-size", "header-buffer-size", "response-buffer-size", "response-flush-delay",
+    "server-metrics", "python-eggs", "switch-interval", "response-socket-timeout",
+    "send-buffer-size", "receive-buffer-size", "header-buffer-size", "response-buffer-size",
+    "response-flush-delay",
 };
 // clang-format on
 
@@ -201,6 +275,11 @@ Result<void> set_option(DaemonSettings& settings, std::string_view name, std::st
   const std::string_view meant = closest(name, option_names());
   return failed(ErrorCode::UnknownOption, fmt::format("WSGIDaemonProcess has no option '{}'", name),
                 0, meant.empty() ? std::string() : fmt::format("did you mean {}=?", meant));
+}
+
+milliseconds request_time_limit(const DaemonSettings& settings) {
+  const double factor = 1 + std::log(std::max(settings.threads, 1));
+  return milliseconds(std::llround(static_cast<double>(settings.request_timeout.count()) * factor));
 }
 
 std::vector<std::string_view> option_names() {

@@ -2,6 +2,7 @@
 // config/host_fields.cpp: the settings of a host as a list of names and values, and back.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
@@ -18,6 +19,13 @@ void put(std::string& out, bool value) { out = value ? "1" : "0"; }
 void put(std::string& out, int value) { out = std::to_string(value); }
 void put(std::string& out, std::int64_t value) { out = std::to_string(value); }
 void put(std::string& out, std::uint32_t value) { out = std::to_string(value); }
+void put(std::string& out, milliseconds value) { out = fmt::format("{}ms", value.count()); }
+void put(std::string& out, std::optional<milliseconds> value) {
+  if (value) put(out, *value);
+}
+void put(std::string& out, const MemoryRecycle& value) {
+  out = fmt::format("{},{}", value.soft, value.hard);
+}
 
 template <typename Number>
 bool get_number(std::string_view text, Number& value) {
@@ -36,6 +44,21 @@ bool get(std::string_view text, bool& value) {
 bool get(std::string_view text, int& value) { return get_number(text, value); }
 bool get(std::string_view text, std::int64_t& value) { return get_number(text, value); }
 bool get(std::string_view text, std::uint32_t& value) { return get_number(text, value); }
+bool get(std::string_view text, milliseconds& value) {
+  milliseconds::rep count = 0;
+  const bool is_number = text.ends_with("ms") && get_number(text.substr(0, text.size() - 2), count);
+  value = milliseconds(count);
+  return is_number;
+}
+bool get(std::string_view text, std::optional<milliseconds>& value) {
+  value.reset();
+  return text.empty() || get(text, value.emplace());
+}
+bool get(std::string_view text, MemoryRecycle& value) {
+  const std::size_t comma = text.find(',');
+  return comma != std::string_view::npos && get_number(text.substr(0, comma), value.soft) &&
+         get_number(text.substr(comma + 1), value.hard);
+}
 
 // Lists: every item is its length, a colon and its text, so that an item may hold any byte.
 void put_item(std::string& out, std::string_view item) {
@@ -79,14 +102,16 @@ void put(std::string& out, const std::vector<Preload>& items) {
     put_item(out, item.script);
     put_item(out, item.application_group);
     put_item(out, item.callable);
+    put_item(out, item.rolling ? "1" : "0");
   }
 }
 bool get(std::string_view text, std::vector<Preload>& items) {
   items.clear();
+  std::string rolling;
   while (!text.empty()) {
     Preload& item = items.emplace_back();
     if (!get_item(text, item.script) || !get_item(text, item.application_group) ||
-        !get_item(text, item.callable)) {
+        !get_item(text, item.callable) || !get_item(text, rolling) || !get(rolling, item.rolling)) {
       return false;
     }
   }
@@ -146,12 +171,30 @@ constexpr Row kRows[] = {
     daemon<&D::socket_user>("socket_user"),
     daemon<&D::python_home>("python_home"),
     daemon<&D::python_path>("python_path"),
+    daemon<&D::chroot>("chroot"),
+    daemon<&D::script_user>("script_user"),
+    daemon<&D::script_group>("script_group"),
     daemon<&D::startup_timeout>("startup_timeout"),
     daemon<&D::graceful_timeout>("graceful_timeout"),
+    daemon<&D::eviction_timeout>("eviction_timeout"),
     daemon<&D::shutdown_timeout>("shutdown_timeout"),
     daemon<&D::connect_timeout>("connect_timeout"),
     daemon<&D::queue_timeout>("queue_timeout"),
+    daemon<&D::queue_limit>("queue_limit"),
     daemon<&D::socket_timeout>("daemon_socket_timeout"),
+    daemon<&D::request_timeout>("request_timeout"),
+    daemon<&D::interrupt_timeout>("interrupt_timeout"),
+    daemon<&D::request_deadline>("request_deadline"),
+    daemon<&D::interrupt_on_disconnect>("interrupt_on_disconnect"),
+    daemon<&D::inactivity_timeout>("inactivity_timeout"),
+    daemon<&D::deadlock_timeout>("deadlock_timeout"),
+    daemon<&D::restart_interval>("restart_interval"),
+    daemon<&D::cpu_time_limit>("cpu_time_limit"),
+    daemon<&D::cpu_priority>("cpu_priority"),
+    daemon<&D::memory_limit>("memory_limit"),
+    daemon<&D::virtual_memory_limit>("virtual_memory_limit"),
+    daemon<&D::memory_recycle>("memory_recycle"),
+    daemon<&D::stack_size>("stack_size"),
     daemon<&D::request_buffering_bytes>("request_buffering_bytes"),
     daemon<&D::response_buffering_bytes>("response_buffering_bytes"),
     host<&H::started_as_root>("started_as_root"),
@@ -196,6 +239,25 @@ std::vector<Field> to_fields(const HostSettings& settings) {
     row.write(settings, field.second);
   }
   return fields;
+}
+
+std::string first_difference(const DaemonSettings& one, const DaemonSettings& other) {
+  HostSettings one_host;
+  HostSettings other_host;
+  one_host.daemon = one;
+  other_host.daemon = other;
+  const auto one_fields = to_fields(one_host);
+  const auto other_fields = to_fields(other_host);
+  for (std::size_t i = 0; i < one_fields.size(); ++i) {
+    const auto& [name, value] = one_fields[i];
+    const std::string& other_value = other_fields[i].second;
+    if (value == other_value) continue;
+    std::string option = name;
+    std::replace(option.begin(), option.end(), '_', '-');
+    const auto shown = [](const std::string& text) { return text.empty() ? "none" : text; };
+    return fmt::format("{} {} versus {}", option, shown(value), shown(other_value));
+  }
+  return {};
 }
 
 Result<HostSettings> from_fields(const std::vector<Field>& fields) {

@@ -5,15 +5,20 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <vector>
+
+#include "wsgix/wire/messages.hpp"
 
 namespace wsgix::daemon {
 namespace {
 
-constexpr std::uint8_t kRetire = 1;
 constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
+/// Report, cause, and for UsesScript the fields of the script.
+constexpr std::size_t kFixedBytes = 2;
+constexpr std::size_t kMostBytes = 16 * 1024;
 
 /// The bytes of one message; 0 when none is there.
-Result<std::size_t> receive(int control, std::uint8_t* bytes, std::size_t size) {
+Result<std::size_t> receive(int control, char* bytes, std::size_t size) {
   for (;;) {
     const ssize_t count = ::recv(control, bytes, size, kFlags | MSG_TRUNC);
     if (count > 0) return static_cast<std::size_t>(count);
@@ -23,41 +28,99 @@ Result<std::size_t> receive(int control, std::uint8_t* bytes, std::size_t size) 
   }
 }
 
+void send_bytes(int control, std::string_view bytes) noexcept {
+  while (::send(control, bytes.data(), bytes.size(), kFlags) < 0 && errno == EINTR) {
+  }
+}
+
 Failed nonsense() {
   return failed(ErrorCode::UnexpectedFrame, "control socket: a message nobody sends");
 }
 
+const char* reloading_of(const ScriptUse& script) {
+  return script.rolling ? "rolling" : script.reloading ? "on" : "off";
+}
+
+Result<void> encode(const ScriptUse& script, std::string& out) {
+  const std::string modified = std::to_string(script.modified_us);
+  return wire::encode_fields({{"path", script.path},
+                              {"application_group", script.application_group},
+                              {"callable", script.callable},
+                              {"reloading", reloading_of(script)},
+                              {"modified_us", modified}},
+                             out);
+}
+
+Result<ScriptUse> decode_script(std::string_view payload) {
+  const auto fields = wire::decode_fields(payload);
+  if (!fields || fields->size() != 5) return nonsense();
+  ScriptUse script;
+  script.path = (*fields)[0].value;
+  script.application_group = (*fields)[1].value;
+  script.callable = (*fields)[2].value;
+  script.rolling = (*fields)[3].value == "rolling";
+  script.reloading = (*fields)[3].value == "on";
+  const std::string modified((*fields)[4].value);
+  const bool is_number =
+      !modified.empty() && modified.find_first_not_of("0123456789") == std::string::npos;
+  if (!is_number || modified.size() > 18 || script.path.empty()) return nonsense();
+  script.modified_us = std::stoll(modified);
+  return script;
+}
+
 }  // namespace
 
-void send_report(int control, WorkerReport report) noexcept {
-  const std::uint8_t bytes[] = {static_cast<std::uint8_t>(report.report),
-                                static_cast<std::uint8_t>(report.cause)};
-  while (::send(control, bytes, sizeof bytes, kFlags) < 0 && errno == EINTR) {
+void send_report(int control, const WorkerReport& report) noexcept {
+  try {
+    std::string bytes = {static_cast<char>(report.report), static_cast<char>(report.cause)};
+    if (report.report == Report::UsesScript && !encode(report.script, bytes)) return;
+    if (bytes.size() <= kMostBytes) send_bytes(control, bytes);
+  } catch (const std::exception&) {
+    // No memory for a hint: the supervisor does without it.
   }
 }
 
-void send_retire(int control) noexcept {
-  while (::send(control, &kRetire, sizeof kRetire, kFlags) < 0 && errno == EINTR) {
-  }
+void send_word(int control, Word word) noexcept {
+  const char byte = static_cast<char>(word);
+  send_bytes(control, {&byte, 1});
 }
 
 Result<std::optional<WorkerReport>> receive_report(int control) {
-  std::uint8_t bytes[2] = {};
+  char bytes[kMostBytes];
   const Result<std::size_t> size = receive(control, bytes, sizeof bytes);
   if (!size) return failed(size);
   if (*size == 0) return std::nullopt;
   // The worker runs foreign code: believe nothing about the bytes.
-  if (*size != sizeof bytes || bytes[0] < 1 || bytes[0] > 3 || bytes[1] > 4) return nonsense();
-  return WorkerReport{static_cast<Report>(bytes[0]), static_cast<Cause>(bytes[1])};
+  if (*size < kFixedBytes || *size > sizeof bytes) return nonsense();
+  const auto report = static_cast<std::uint8_t>(bytes[0]);
+  const auto cause = static_cast<std::uint8_t>(bytes[1]);
+  if (report < static_cast<std::uint8_t>(Report::Ready) ||
+      report > static_cast<std::uint8_t>(Report::UsesScript) ||
+      cause > static_cast<std::uint8_t>(Cause::CpuTimeLimit)) {
+    return nonsense();
+  }
+  WorkerReport said{static_cast<Report>(report), static_cast<Cause>(cause), {}};
+  const std::string_view rest(bytes + kFixedBytes, *size - kFixedBytes);
+  if (said.report != Report::UsesScript) {
+    if (!rest.empty()) return nonsense();
+    return said;
+  }
+  Result<ScriptUse> script = decode_script(rest);
+  if (!script) return failed(script);
+  said.script = std::move(*script);
+  return said;
 }
 
-Result<bool> receive_retire(int control) {
-  std::uint8_t byte = 0;
+Result<std::optional<Word>> receive_word(int control) {
+  char byte = 0;
   const Result<std::size_t> size = receive(control, &byte, sizeof byte);
   if (!size) return failed(size);
-  if (*size == 0) return false;
-  if (*size != sizeof byte || byte != kRetire) return nonsense();
-  return true;
+  if (*size == 0) return std::nullopt;
+  const auto word = static_cast<std::uint8_t>(byte);
+  const bool is_known = word >= static_cast<std::uint8_t>(Word::Retire) &&
+                        word <= static_cast<std::uint8_t>(Word::WriteStacks);
+  if (*size != sizeof byte || !is_known) return nonsense();
+  return static_cast<Word>(word);
 }
 
 }  // namespace wsgix::daemon

@@ -13,6 +13,7 @@
 #include "wsgix/daemon/worker.hpp"
 #include "wsgix/os/descriptors.hpp"
 #include "wsgix/os/process_title.hpp"
+#include "wsgix/scoreboard/scripts.hpp"
 
 namespace wsgix::host {
 namespace {
@@ -53,6 +54,7 @@ Reason reason_for(daemon::Cause cause) {
     case daemon::Cause::MaximumRequests: return Reason::MaximumRequests;
     case daemon::Cause::Signal: return Reason::Shutdown;
     case daemon::Cause::Asked:
+    case daemon::Cause::CpuTimeLimit:
     case daemon::Cause::None: break;
   }
   return Reason::Replaced;
@@ -60,9 +62,9 @@ Reason reason_for(daemon::Cause cause) {
 
 supervisor::GroupLimits limits_of(const config::DaemonSettings& daemon) {
   return {.processes = daemon.processes,
-          .startup = seconds(daemon.startup_timeout),
-          .graceful = seconds(daemon.graceful_timeout),
-          .shutdown = seconds(daemon.shutdown_timeout)};
+          .startup = daemon.startup_timeout,
+          .graceful = daemon.graceful_timeout,
+          .shutdown = daemon.shutdown_timeout};
 }
 
 }  // namespace
@@ -155,7 +157,7 @@ void Supervision::hear_worker(WorkerId id, Running& worker) {
   }
 }
 
-void Supervision::obey(WorkerId id, daemon::WorkerReport report) {
+void Supervision::obey(WorkerId id, const daemon::WorkerReport& report) {
   const auto now = Clock::now();
   switch (report.report) {
     case daemon::Report::Ready: group_.worker_said_ready(id, now); break;
@@ -165,7 +167,20 @@ void Supervision::obey(WorkerId id, daemon::WorkerReport report) {
     case daemon::Report::WantsSuccessor:
       group_.worker_wants_successor(id, reason_for(report.cause), now);
       break;
+    case daemon::Report::CannotLoad:
+      daemon::send_word(workers_.at(id).control.get(), daemon::Word::Serve);
+      break;
+    case daemon::Report::UsesScript: remember(report.script); break;
   }
+}
+
+void Supervision::remember(const daemon::ScriptUse& script) {
+  using scoreboard::ScriptReloading;
+  const auto reloading = script.rolling     ? ScriptReloading::Rolling
+                         : script.reloading ? ScriptReloading::On
+                                            : ScriptReloading::Off;
+  scoreboard::remember_script(board_,
+                              {script.path, script.application_group, script.callable, reloading});
 }
 
 void Supervision::reap_workers() {
@@ -220,7 +235,7 @@ void Supervision::act() {
         case Kind::Start: start(action.worker); break;
         case Kind::Retire:
           if (const auto found = workers_.find(action.worker); found != workers_.end()) {
-            daemon::send_retire(found->second.control.get());
+            daemon::send_word(found->second.control.get(), daemon::Word::Retire);
           }
           break;
         case Kind::Kill: kill(action.worker); break;
@@ -275,7 +290,7 @@ void Supervision::become_worker(Running& place, pid_t supervisor) {
                                      place.control.get(),
                                      supervisor,
                                      place.slot,
-                                     board_.workers[place.slot],
+                                     board_,
                                      log_};
     // _exit: what the host would clean up at its own end is not the worker's.
     ::_exit(daemon::run_worker(worker));
@@ -296,8 +311,8 @@ void Supervision::kill(WorkerId id) {
       fmt::format("group '{}': worker {}", settings_.daemon.name, found->second.pid);
   if (view->reason == Reason::StartupTimeout) {
     log_.write(LogLevel::Error, Error{ErrorCode::WorkerStuckAtStart,
-                                      fmt::format("{} was not ready after {} s and is killed", who,
-                                                  settings_.daemon.startup_timeout)});
+                                      fmt::format("{} was not ready after {} ms and is killed", who,
+                                                  settings_.daemon.startup_timeout.count())});
   } else if (view->was_ready) {
     log_.write(LogLevel::Error,
                Error{ErrorCode::WorkerForced,

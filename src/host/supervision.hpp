@@ -42,7 +42,8 @@ class Supervision {
   void hear_signals();
   void hear_retire_pipe();
   void hear_worker(supervisor::WorkerId id, Running& worker);
-  void obey(supervisor::WorkerId id, daemon::WorkerReport report);
+  void obey(supervisor::WorkerId id, const daemon::WorkerReport& report);
+  void remember(const daemon::ScriptUse& script);
   void reap_workers();
   void bury(Workers::iterator worker, int wait_status);
   void log_end(const Running& worker, const supervisor::WorkerView& view, int wait_status);

@@ -53,8 +53,4 @@ class GroupRegistry {
   std::vector<Group> groups_;
 };
 
-/// The first option that differs, in words: "threads 5 versus 15".
-std::string first_difference(const config::DaemonSettings& one,
-                             const config::DaemonSettings& other);
-
 }  // namespace wsgix::httpd

@@ -6,6 +6,7 @@
 #include "check.hpp"
 #include "host_paths.hpp"
 #include "preloads.hpp"
+#include "wsgix/base/clock.hpp"
 
 namespace wsgix::httpd {
 namespace {
@@ -62,9 +63,9 @@ config::HostSettings host_settings(const Group& group, const server_rec& main, i
   settings.token = group.token;
   settings.server_name = or_empty(home.server_hostname);
   settings.log_level = std::min(ap_get_server_module_loglevel(&home, APLOG_MODULE_INDEX), kDebug);
-  settings.socket_timeout = group.settings.socket_timeout > 0
+  settings.socket_timeout = group.settings.socket_timeout > milliseconds::zero()
                                 ? group.settings.socket_timeout
-                                : static_cast<int>(apr_time_sec(home.timeout));
+                                : milliseconds(apr_time_as_msec(home.timeout));
   settings.start_delay_ms = start_delay_ms;
   settings.runtime_directory = runtime_directory();
   settings.default_python = WSGIX_DEFAULT_LIBPYTHON;

@@ -31,7 +31,7 @@ namespace {
 constexpr std::int64_t kShortLifeMs = 10'000;
 constexpr int kFirstDelayMs = 250;
 constexpr int kLongestDelayMs = 30'000;
-constexpr int kStopGraceSeconds = 2;
+constexpr seconds kStopGrace{2};
 constexpr timespec kStopLook{0, 20'000'000};
 
 /// One host that httpd's main loop reaps for us. Lives in the configuration pool.
@@ -247,8 +247,8 @@ bool all_reaped(Kept& kept) {
   return all;
 }
 
-int signal_all(Kept& kept, int signal) {
-  int longest = 0;
+milliseconds signal_all(Kept& kept, int signal) {
+  milliseconds longest{};
   for (KeptGroup* group = kept.groups; group != nullptr; group = group->next) {
     for (KeptHost* host = group->newest; host != nullptr; host = host->older) {
       if (host->pid == 0) continue;
@@ -266,10 +266,10 @@ void wait_for_all(Kept& kept, Deadline deadline) {
 }
 
 void stop_all(Kept& kept) {
-  const int longest = signal_all(kept, SIGTERM);
-  wait_for_all(kept, after(seconds(longest + kStopGraceSeconds)));
+  const milliseconds longest = signal_all(kept, SIGTERM);
+  wait_for_all(kept, after(longest + kStopGrace));
   signal_all(kept, SIGKILL);
-  wait_for_all(kept, after(seconds(kStopGraceSeconds)));
+  wait_for_all(kept, after(kStopGrace));
   for (KeptGroup* group = kept.groups; group != nullptr; group = group->next) {
     if (group->listener >= 0) ::unlink(group->socket_path);
     close_and_forget(group->listener);

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "httpd_api.hpp"
+#include "wsgix/base/clock.hpp"
 #include "wsgix/base/result.hpp"
 #include "wsgix/wire/messages.hpp"
 
@@ -35,7 +36,7 @@ struct KeptGroup {
   int listener;  ///< -1: the group was removed, its last hosts drain
   int scoreboard;
   int delay_ms;  ///< before the next start of its host
-  int shutdown_timeout;
+  milliseconds shutdown_timeout;
   bool is_defined;  ///< by the present configuration
   KeptHost* newest;
 };

@@ -51,7 +51,7 @@ wire::RequestHead head_of(request_rec& r, const Route& route, BodyFacts body) {
 }
 
 Clock::duration socket_timeout(const request_rec& r, const Group& group) {
-  if (group.settings.socket_timeout > 0) return seconds(group.settings.socket_timeout);
+  if (group.settings.socket_timeout > milliseconds::zero()) return group.settings.socket_timeout;
   return std::chrono::microseconds(r.server->timeout);
 }
 
@@ -145,7 +145,7 @@ int Relay::run() {
 
 /// Leaves connection_ empty and status_ set when the group cannot be reached in time.
 Result<void> Relay::connect() {
-  const Deadline deadline = started_ + seconds(client_.group().settings.connect_timeout);
+  const Deadline deadline = started_ + client_.group().settings.connect_timeout;
   for (;;) {
     Result<UniqueFd> socket = channel::connect_to(client_.group().socket_path);
     if (socket) {
@@ -232,7 +232,8 @@ short Relay::hangup_to_watch() const noexcept {
 /// For all attempts together: workers that always refuse must not hold a request for ever.
 Deadline Relay::queue_deadline() const noexcept {
   const Group& group = client_.group();
-  if (group.settings.queue_timeout > 0) return started_ + seconds(group.settings.queue_timeout);
+  const milliseconds limit = group.settings.queue_timeout;
+  if (limit > milliseconds::zero()) return started_ + limit;
   return started_ + socket_timeout(r_, group);
 }
 

@@ -7,13 +7,14 @@
 #include <cerrno>
 #include <utility>
 
+#include "wsgix/base/clock.hpp"
 #include "wsgix/os/sealed_memory.hpp"
 
 namespace wsgix::scoreboard {
 namespace {
 
 static_assert((kDeathSlots & (kDeathSlots - 1)) == 0, "next_death may wrap");
-constexpr std::uint32_t kMagic = 0x57584231;  // "WXB1"
+constexpr std::uint32_t kMagic = 0x57584232;  // "WXB2"
 
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 static_assert(std::atomic<WorkerState>::is_always_lock_free);
@@ -29,6 +30,16 @@ const char* to_string(EndReason reason) noexcept {
     case EndReason::MaximumRequests: return "maximum_requests";
     case EndReason::StartupTimeout: return "startup_timeout";
     case EndReason::Replaced: return "replaced";
+    case EndReason::RestartInterval: return "restart_interval";
+    case EndReason::InactivityTimeout: return "inactivity_timeout";
+    case EndReason::MemoryRecycle: return "memory_recycle";
+    case EndReason::MemoryExceeded: return "memory_exceeded";
+    case EndReason::CpuTimeLimit: return "cpu_time_limit";
+    case EndReason::RequestTimeout: return "request_timeout";
+    case EndReason::DeadlockTimeout: return "deadlock_timeout";
+    case EndReason::Operator: return "operator";
+    case EndReason::CannotLoad: return "cannot_load";
+    case EndReason::OutOfMemory: return "out_of_memory";
   }
   return "unknown";  // the byte came from shared memory
 }
@@ -70,6 +81,11 @@ Result<Mapping> map(int fd) {
     return failed(ErrorCode::BadHostSettings, "scoreboard: the memory is not a scoreboard");
   }
   return mapping;
+}
+
+std::int64_t now_us() noexcept {
+  const auto now = Clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
 }
 
 void record_death(Board& board, std::uint32_t pid, std::int32_t wait_status, EndReason reason) {

@@ -12,7 +12,8 @@ namespace {
 constexpr std::size_t kMinFieldBytes = 8;  // two empty texts still carry two lengths
 constexpr auto kLeastLevel = static_cast<std::uint8_t>(LogLevel::Debug);
 constexpr std::uint8_t kKnownRequestFlags = RequestHead::kHasBody | RequestHead::kExpectsContinue |
-                                            RequestHead::kReloading | RequestHead::kHttps;
+                                            RequestHead::kReloading | RequestHead::kHttps |
+                                            RequestHead::kRolling;
 
 Failed malformed(std::string_view message, std::string_view why) {
   return failed(ErrorCode::MalformedFrame, fmt::format("{}: {}", message, why));
@@ -120,6 +121,7 @@ Result<void> encode(const RequestHead& head, Bytes& out) {
   put(out, head.script_modified_us);
   put(out, head.request_start_us);
   put(out, head.queue_start_us);
+  put(out, head.deadline_us);
   put_text(out, head.script);
   put_text(out, head.application_group);
   put_text(out, head.callable);
@@ -134,16 +136,20 @@ Result<void> decode_request_head(std::string_view payload, RequestHead& into) {
   const auto modified = reader.number<std::int64_t>();
   const auto request_start = reader.number<std::int64_t>();
   const auto queue_start = reader.number<std::int64_t>();
+  const auto deadline = reader.number<std::int64_t>();
   const auto script = reader.text();
   const auto application_group = reader.text();
   const auto callable = reader.text();
   // A failed read consumes nothing, so a later, smaller one may still succeed: look at each.
-  if (!flags || !content_length || !modified || !request_start || !queue_start || !script ||
-      !application_group || !callable) {
+  if (!flags || !content_length || !modified || !request_start || !queue_start || !deadline ||
+      !script || !application_group || !callable) {
     return malformed("RequestHead", "cut short");
   }
   if ((*flags & ~kKnownRequestFlags) != 0) return malformed("RequestHead", "unknown flag");
   if (*content_length < -1) return malformed("RequestHead", "negative content length");
+  constexpr std::uint8_t kBothReloads = RequestHead::kReloading | RequestHead::kRolling;
+  if ((*flags & kBothReloads) == kBothReloads) return malformed("RequestHead", "reloads twice");
+  if (*deadline < 0) return malformed("RequestHead", "negative deadline");
   if (const char* why = read_fields(reader, into.environ)) return malformed("RequestHead", why);
   if (reader.remaining() != 0) return malformed("RequestHead", "bytes left over");
 
@@ -152,6 +158,7 @@ Result<void> decode_request_head(std::string_view payload, RequestHead& into) {
   into.script_modified_us = *modified;
   into.request_start_us = *request_start;
   into.queue_start_us = *queue_start;
+  into.deadline_us = *deadline;
   into.script = *script;
   into.application_group = *application_group;
   into.callable = *callable;

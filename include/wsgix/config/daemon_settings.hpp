@@ -4,7 +4,9 @@
 // Knows the grammar of WSGIDaemonProcess; neither httpd nor accounts nor processes.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +15,17 @@
 #include "wsgix/base/result.hpp"
 
 namespace wsgix::config {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// Resident bytes of one process; zero: no limit.
+struct MemoryRecycle {
+  std::int64_t soft = 0;  ///< above it the process is replaced, its requests end
+  std::int64_t hard = 0;  ///< above it the process is ended at once
+
+  bool operator==(const MemoryRecycle&) const = default;
+};
 
 /// The options of one WSGIDaemonProcess line as written. Defaults are those of the contract.
 struct DaemonSettings {
@@ -36,18 +49,38 @@ struct DaemonSettings {
   std::string lang;
   std::string locale;
   std::string socket_user;
+  std::string chroot;
+  std::string script_user;  ///< who has to own each script; excludes script_group
+  std::string script_group;
 
   // Python
   std::string python_home;
   std::vector<std::string> python_path;
 
-  // time, whole seconds; 0: off unless said otherwise
-  int startup_timeout = 0;
-  int graceful_timeout = 15;
-  int shutdown_timeout = 5;
-  int connect_timeout = 15;
-  int queue_timeout = 0;
-  int socket_timeout = 0;  ///< 0: httpd's Timeout
+  // time; zero: off unless said otherwise
+  milliseconds startup_timeout{};
+  milliseconds graceful_timeout = seconds(15);
+  std::optional<milliseconds> eviction_timeout;  ///< absent: graceful_timeout
+  milliseconds shutdown_timeout = seconds(5);    ///< zero: no limit
+  milliseconds connect_timeout = seconds(15);
+  milliseconds queue_timeout{};   ///< zero: the socket timeout
+  milliseconds socket_timeout{};  ///< zero: httpd's Timeout
+  milliseconds request_timeout{};
+  milliseconds interrupt_timeout{};  ///< zero: a request is not interrupted before its process ends
+  milliseconds request_deadline{};
+  milliseconds inactivity_timeout{};
+  milliseconds deadlock_timeout = seconds(300);
+  milliseconds restart_interval{};
+  bool interrupt_on_disconnect = false;
+
+  // limits; zero: none
+  milliseconds cpu_time_limit{};  ///< whole seconds
+  int cpu_priority = 0;           ///< as setpriority(2): -20 to 19
+  std::int64_t memory_limit = 0;
+  std::int64_t virtual_memory_limit = 0;
+  std::int64_t stack_size = 0;  ///< of each thread
+  MemoryRecycle memory_recycle;
+  int queue_limit = 0;  ///< requests that may wait for a thread
 
   // buffering, bytes; 0: off
   std::int64_t request_buffering_bytes = 1 << 20;
@@ -59,8 +92,15 @@ struct DaemonSettings {
 /// Applies one "name=value" of WSGIDaemonProcess. Strict: a number is a number.
 Result<void> set_option(DaemonSettings& settings, std::string_view name, std::string_view value);
 
+/// How long a request may run by request-timeout=: S * (1 + ln threads), as the contract has it;
+/// zero: no limit.
+milliseconds request_time_limit(const DaemonSettings& settings);
+
 /// Every option set_option() knows, for the test that compares them with the documentation.
 std::vector<std::string_view> option_names();
+
+/// "threads 5 versus 15": the first option in which they differ, for messages; empty: in none.
+std::string first_difference(const DaemonSettings& one, const DaemonSettings& other);
 
 /// What ps shows: display-name with %{GROUP} as "(wsgi:NAME)"; our own default when none is given.
 std::string title(const DaemonSettings& settings);
@@ -69,6 +109,7 @@ struct Preload {
   std::string script;
   std::string application_group;
   std::string callable;
+  bool rolling = false;  ///< WSGIScriptReloading Rolling: a worker without it does not serve
 
   bool operator==(const Preload&) const = default;
 };
@@ -85,13 +126,13 @@ struct HostSettings {
   std::string user_home;  ///< HOME, and the working directory when home= is absent
   bool change_to_user_home = false;
 
-  std::string socket_path;     ///< for messages
-  std::string token;           ///< wire::kTokenBytes raw bytes
-  std::uint32_t peer_uid = 0;  ///< who may connect besides root: httpd's User
-  std::string server_name;     ///< for messages and log lines
-  int log_level = 4;           ///< httpd's LogLevel for us, syslog numbers
-  int socket_timeout = 60;     ///< resolved
-  int start_delay_ms = 0;      ///< restart backoff of the parent
+  std::string socket_path;                    ///< for messages
+  std::string token;                          ///< wire::kTokenBytes raw bytes
+  std::uint32_t peer_uid = 0;                 ///< who may connect besides root: httpd's User
+  std::string server_name;                    ///< for messages and log lines
+  int log_level = 4;                          ///< httpd's LogLevel for us, syslog numbers
+  milliseconds socket_timeout = seconds(60);  ///< resolved
+  int start_delay_ms = 0;                     ///< restart backoff of the parent
 
   std::string runtime_directory;  ///< holds wsgix-runtime.abi3.so
   std::string default_python;     ///< file name or path of the libpython to use without a home

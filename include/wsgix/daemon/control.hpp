@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "wsgix/base/result.hpp"
 
@@ -13,28 +14,51 @@ enum class Report : std::uint8_t {
   Ready = 1,           ///< it serves from now on
   Leaving = 2,         ///< it takes no more requests and ends when the running ones have
   WantsSuccessor = 3,  ///< it serves until it is told to retire
+  CannotLoad = 4,      ///< a Rolling script of the group failed to load: it waits for a word
+  UsesScript = 5,      ///< a request has named this script for the first time
 };
 enum class Cause : std::uint8_t {
   None = 0,
   ScriptReload = 1,
   MaximumRequests = 2,
-  Signal = 3,  ///< somebody sent SIGTERM or SIGINT to the worker
-  Asked = 4,   ///< somebody sent SIGUSR1 to the worker
+  Signal = 3,        ///< somebody sent SIGTERM or SIGINT to the worker
+  Asked = 4,         ///< somebody sent SIGUSR1 to the worker
+  CpuTimeLimit = 5,  ///< SIGXCPU
 };
+
+/// A script as requests name it.
+struct ScriptUse {
+  std::string path;
+  std::string application_group;
+  std::string callable;
+  bool rolling = false;          ///< WSGIScriptReloading Rolling
+  bool reloading = false;        ///< WSGIScriptReloading On
+  std::int64_t modified_us = 0;  ///< as the child saw the file; 0: unknown
+
+  bool operator==(const ScriptUse&) const = default;
+};
+
 struct WorkerReport {
   Report report;
-  Cause cause;
+  Cause cause = Cause::None;
+  ScriptUse script{};  ///< for UsesScript
 
   bool operator==(const WorkerReport&) const = default;
 };
 
+enum class Word : std::uint8_t {
+  Retire = 1,       ///< take no more requests and end
+  Serve = 2,        ///< after CannotLoad: there is nothing better, answer with the cause
+  WriteStacks = 3,  ///< log what every thread with a request is doing
+};
+
 // Never wait. Sending to a process that has gone is no error: its end shows elsewhere.
-void send_report(int control, WorkerReport report) noexcept;
-void send_retire(int control) noexcept;
+void send_report(int control, const WorkerReport& report) noexcept;
+void send_word(int control, Word word) noexcept;
 
 /// The next report; nullopt when none is there. Failures: PeerClosed, UnexpectedFrame.
 Result<std::optional<WorkerReport>> receive_report(int control);
-/// True when the worker was told to retire. Failures: PeerClosed, UnexpectedFrame.
-Result<bool> receive_retire(int control);
+/// What the supervisor wants next; nullopt when nothing. Failures: PeerClosed, UnexpectedFrame.
+Result<std::optional<Word>> receive_word(int control);
 
 }  // namespace wsgix::daemon

@@ -20,6 +20,11 @@ namespace wsgix::scoreboard {
 inline constexpr std::size_t kWorkerSlots =
     2048;  ///< processes= may be 1024, twice while replacing
 inline constexpr std::size_t kDeathSlots = 64;
+inline constexpr std::size_t kThreadSlots = 8192;
+inline constexpr std::size_t kWaitSlots = 4096;
+inline constexpr std::size_t kScriptSlots = 32;
+inline constexpr std::size_t kRequestTextBytes = 192;
+inline constexpr std::size_t kScriptTextBytes = 1536;
 
 enum class WorkerState : std::uint32_t { Free = 0, Starting = 1, Ready = 2, Draining = 3 };
 
@@ -31,15 +36,31 @@ enum class EndReason : std::uint32_t {
   MaximumRequests = 3,
   StartupTimeout = 4,
   Replaced = 5,  ///< graceful or a new definition
+  RestartInterval = 6,
+  InactivityTimeout = 7,
+  MemoryRecycle = 8,   ///< above the soft limit: replaced
+  MemoryExceeded = 9,  ///< above the hard limit: ended at once
+  CpuTimeLimit = 10,
+  RequestTimeout = 11,   ///< a request did not come back
+  DeadlockTimeout = 12,  ///< Python made no progress
+  Operator = 13,         ///< a signal or a command
+  CannotLoad = 14,       ///< a new version that failed to load; the old one stays
+  OutOfMemory = 15,      ///< the kernel ended it for want of memory
 };
 const char* to_string(EndReason reason) noexcept;
 
-/// Written by the worker (busy, requests) and its supervisor (the rest).
+/// Written by the worker (busy to activity_us) and its supervisor (the rest). Times are
+/// microseconds of CLOCK_MONOTONIC.
 struct WorkerSlot {
   std::atomic<std::uint32_t> pid;
   std::atomic<WorkerState> state;
-  std::atomic<std::uint32_t> busy;      ///< requests being executed now
-  std::atomic<std::uint64_t> requests;  ///< executed so far
+  std::atomic<std::uint32_t> busy;         ///< requests being executed now
+  std::atomic<std::uint64_t> requests;     ///< executed so far
+  std::atomic<std::int64_t> heartbeat_us;  ///< when Python made progress last; 0: not ready yet
+  std::atomic<std::int64_t> activity_us;   ///< when a request moved a byte last
+  std::atomic<std::int64_t> started_us;
+  std::atomic<std::uint64_t> resident_bytes;
+  std::atomic<std::uint32_t> generation;  ///< of the code and settings; counts up with each reload
 };
 
 /// Written by the supervisor.
@@ -49,14 +70,56 @@ struct DeathSlot {
   std::atomic<EndReason> reason;
 };
 
+enum class ThreadPhase : std::uint32_t { Idle = 0, Loading = 1, Running = 2 };
+
+/// What one serving thread of a worker does; see threads.hpp. Written by that thread, taken back by
+/// the supervisor when its worker has ended.
+struct ThreadSlot {
+  std::atomic<std::uint32_t> pid;        ///< of the worker; 0: free
+  std::atomic<std::uint32_t> thread_id;  ///< as gettid(2)
+  std::atomic<std::uint64_t> request;    ///< its id in that worker; 0: none runs
+  std::atomic<ThreadPhase> phase;
+  std::atomic<std::int64_t> since_us;                                  ///< when the request started
+  std::atomic<std::int64_t> phase_us;                                  ///< when the phase started
+  std::atomic<std::int64_t> deadline_us;                               ///< 0: none
+  std::array<std::atomic<std::uint64_t>, kRequestTextBytes / 8> text;  ///< "GET /path", cut
+};
+
+/// A request that waits in an httpd child for a worker with a free thread; see waiting.hpp.
+struct WaitSlot {
+  std::atomic<std::uint32_t> pid;  ///< of the httpd child; 0: free
+  std::atomic<std::int64_t> since_us;
+};
+
+/// A script that the group has served, so that a new worker loads it before it serves.
+struct ScriptSlot {
+  std::atomic<std::uint32_t> used;       ///< stored last, with release; never taken back
+  std::atomic<std::uint32_t> reloading;  ///< enum ScriptReloading
+  std::array<std::atomic<std::uint64_t>, kScriptTextBytes / 8>
+      text;  ///< path, group, callable, each ends with NUL
+};
+enum class ScriptReloading : std::uint32_t { Off = 0, On = 1, Rolling = 2 };
+
+enum class GroupState : std::uint32_t {
+  Serving = 0,
+  Paused = 1,  ///< drained by the operator: its requests are refused at once
+};
+
 /// The shared bytes. A host checks magic and size before it believes anything else.
 struct Board {
   std::atomic<std::uint32_t> magic;
   std::atomic<std::uint32_t> ready_workers;
   std::atomic<std::uint32_t> host_pid;
   std::atomic<std::uint32_t> next_death;
+  std::atomic<GroupState> group_state;
+  std::atomic<std::uint32_t> generation;         ///< of the newest code and settings
+  std::atomic<std::uint32_t> failures_in_a_row;  ///< of starts
+  std::atomic<std::uint32_t> threads_per_worker;
   std::array<WorkerSlot, kWorkerSlots> workers;
   std::array<DeathSlot, kDeathSlots> deaths;
+  std::array<ThreadSlot, kThreadSlots> threads;
+  std::array<WaitSlot, kWaitSlots> waiting;
+  std::array<ScriptSlot, kScriptSlots> scripts;
 };
 
 /// Owns a mapping. The descriptor stays with whoever created it.
@@ -77,6 +140,9 @@ class Mapping {
 /// An anonymous memory file of the right size, zeroed, close-on-exec.
 Result<UniqueFd> create();
 Result<Mapping> map(int fd);
+
+/// Microseconds of CLOCK_MONOTONIC, which every process of the machine shares.
+std::int64_t now_us() noexcept;
 
 struct Death {
   std::int32_t wait_status;

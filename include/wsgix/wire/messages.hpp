@@ -46,12 +46,14 @@ struct RequestHead {
   static constexpr std::uint8_t kExpectsContinue = 2;  ///< they follow only after WantBody
   static constexpr std::uint8_t kReloading = 4;        ///< WSGIScriptReloading On
   static constexpr std::uint8_t kHttps = 8;
+  static constexpr std::uint8_t kRolling = 16;  ///< WSGIScriptReloading Rolling; without kReloading
 
   std::uint8_t flags = 0;
   std::int64_t content_length = -1;     ///< -1: unknown
   std::int64_t script_modified_us = 0;  ///< 0: unknown
   std::int64_t request_start_us = 0;    ///< since 1970
   std::int64_t queue_start_us = 0;
+  std::int64_t deadline_us = 0;  ///< CLOCK_MONOTONIC, microseconds; 0: none
   std::string_view script;
   std::string_view application_group;
   std::string_view callable;

@@ -8,6 +8,8 @@
 namespace wsgix::config {
 namespace {
 
+using namespace std::chrono_literals;
+
 struct Accepted {
   const char* name;
   const char* value;
@@ -36,13 +38,38 @@ const Accepted kAccepted[] = {
      [](auto& s) {
        return s.python_path == std::vector<std::string>{"/a", "/b"};
      }},
-    {"startup-timeout", "30", [](auto& s) { return s.startup_timeout == 30; }},
-    {"graceful-timeout", "30s", [](auto& s) { return s.graceful_timeout == 30; }},
-    {"shutdown-timeout", "2min", [](auto& s) { return s.shutdown_timeout == 120; }},
-    {"connect-timeout", "1h", [](auto& s) { return s.connect_timeout == 3600; }},
-    {"queue-timeout", "2000ms", [](auto& s) { return s.queue_timeout == 2; }},
-    {"socket-timeout", "0", [](auto& s) { return s.socket_timeout == 0; }},
+    {"startup-timeout", "30", [](auto& s) { return s.startup_timeout == 30s; }},
+    {"graceful-timeout", "30s", [](auto& s) { return s.graceful_timeout == 30s; }},
+    {"shutdown-timeout", "2min", [](auto& s) { return s.shutdown_timeout == 2min; }},
+    {"connect-timeout", "1h", [](auto& s) { return s.connect_timeout == 1h; }},
+    {"queue-timeout", "500ms", [](auto& s) { return s.queue_timeout == 500ms; }},
+    {"socket-timeout", "0", [](auto& s) { return s.socket_timeout == 0s; }},
     {"response-buffering", "2m", [](auto& s) { return s.response_buffering_bytes == 2 << 20; }},
+    {"chroot", "/srv/jail", [](auto& s) { return s.chroot == "/srv/jail"; }},
+    {"script-user", "joe", [](auto& s) { return s.script_user == "joe"; }},
+    {"script-group", "#7", [](auto& s) { return s.script_group == "#7"; }},
+    {"eviction-timeout", "0", [](auto& s) { return s.eviction_timeout == 0ms; }},
+    {"queue-limit", "50", [](auto& s) { return s.queue_limit == 50; }},
+    {"request-timeout", "60", [](auto& s) { return s.request_timeout == 60s; }},
+    {"interrupt-timeout", "5", [](auto& s) { return s.interrupt_timeout == 5s; }},
+    {"request-deadline", "1500ms", [](auto& s) { return s.request_deadline == 1500ms; }},
+    {"interrupt-on-disconnect", "On", [](auto& s) { return s.interrupt_on_disconnect; }},
+    {"inactivity-timeout", "10min", [](auto& s) { return s.inactivity_timeout == 10min; }},
+    {"deadlock-timeout", "0", [](auto& s) { return s.deadlock_timeout == 0s; }},
+    {"restart-interval", "24h", [](auto& s) { return s.restart_interval == 24h; }},
+    {"cpu-time-limit", "60", [](auto& s) { return s.cpu_time_limit == 60s; }},
+    {"cpu-priority", "-5", [](auto& s) { return s.cpu_priority == -5; }},
+    {"memory-limit", "1g", [](auto& s) { return s.memory_limit == 1 << 30; }},
+    {"virtual-memory-limit", "4096", [](auto& s) { return s.virtual_memory_limit == 4096; }},
+    {"memory-recycle", "512m",
+     [](auto& s) {
+       return s.memory_recycle == MemoryRecycle{512 << 20, 0};
+     }},
+    {"memory-recycle", "512m,1g",
+     [](auto& s) {
+       return s.memory_recycle == MemoryRecycle{512 << 20, 1 << 30};
+     }},
+    {"stack-size", "8m", [](auto& s) { return s.stack_size == 8 << 20; }},
     {"request-buffering", "0", [](auto& s) { return s.request_buffering_bytes == 0; }},
     {"request-buffering", "7", [](auto& s) { return s.request_buffering_bytes == 7; }},
     {"request-buffering", "64k", [](auto& s) { return s.request_buffering_bytes == 65536; }},
@@ -78,13 +105,12 @@ TEST(DaemonSettings, RefusesImpossibleValuesNamingOptionValueAndRange) {
   } refused[] = {
       {"processes", "0", "from 1 to 1024"},
       {"processes", "1025", "from 1 to 1024"},
-      {"threads", "abc", "from 1 to 4096"},
-      {"threads", "0", "from 1 to 4096"},
-      {"threads", "5x", "from 1 to 4096"},
-      {"threads", " 5", "from 1 to 4096"},
-      {"threads", "+5", "from 1 to 4096"},
-      {"threads", "", "from 1 to 4096"},
-      {"threads", "99999999999999999999", "from 1 to 4096"},
+      {"threads", "abc", "from 0 to 4096"},
+      {"threads", "5x", "from 0 to 4096"},
+      {"threads", " 5", "from 0 to 4096"},
+      {"threads", "+5", "from 0 to 4096"},
+      {"threads", "", "from 0 to 4096"},
+      {"threads", "99999999999999999999", "from 0 to 4096"},
       {"maximum-requests", "-1", "from 0"},
       {"umask", "0888", "octal"},
       {"umask", "1000", "octal"},
@@ -93,8 +119,16 @@ TEST(DaemonSettings, RefusesImpossibleValuesNamingOptionValueAndRange) {
       {"python-home", "venv", "absolute"},
       {"user", "", "empty"},
       {"python-path", ":", "empty"},
-      {"graceful-timeout", "1m", "30s, 2min"},
-      {"graceful-timeout", "500ms", "whole seconds"},
+      {"graceful-timeout", "1m", "30s, 500ms, 2min"},
+      {"cpu-time-limit", "1500ms", "whole number of seconds"},
+      {"interrupt-on-disconnect", "yes", "On or Off"},
+      {"cpu-priority", "20", "-20 to 19"},
+      {"cpu-priority", "-21", "-20 to 19"},
+      {"stack-size", "0", "64k to 1g"},
+      {"stack-size", "65535", "64k to 1g"},
+      {"memory-recycle", "512m,512m", "HARD larger"},
+      {"memory-recycle", "512m,", "SOFT,HARD"},
+      {"chroot", "srv", "absolute"},
       {"graceful-timeout", "-1", "0 to"},
       {"graceful-timeout", "s", "30s"},
       {"graceful-timeout", "1.5", "30s"},
@@ -128,12 +162,12 @@ TEST(DaemonSettings, RefusesImpossibleValuesNamingOptionValueAndRange) {
 TEST(DaemonSettings, TellsAnOptionOfLaterFromATypingMistake) {
   DaemonSettings settings;
 
-  const auto later = set_option(settings, "chroot", "/srv");
+  const auto later = set_option(settings, "python-eggs", "/srv");
   const auto mistyped = set_option(settings, "thread", "5");
   const auto nonsense = set_option(settings, "colour-of-the-bikeshed", "red");
 
   EXPECT_EQ(later.error().code, ErrorCode::OptionNotAvailable);
-  EXPECT_NE(later.error().what.find("chroot"), std::string::npos);
+  EXPECT_NE(later.error().what.find("python-eggs"), std::string::npos);
   EXPECT_EQ(mistyped.error().code, ErrorCode::UnknownOption);
   EXPECT_EQ(mistyped.error().remedy, "did you mean threads=?");
   EXPECT_EQ(nonsense.error().code, ErrorCode::UnknownOption);
@@ -183,12 +217,30 @@ HostSettings unusual() {
   daemon.socket_user = "www-data";
   daemon.python_home = "/venv";
   daemon.python_path = {"/a:b", "", std::string("nul\0byte", 8)};
-  daemon.startup_timeout = 1;
-  daemon.graceful_timeout = 2;
-  daemon.shutdown_timeout = 3;
-  daemon.connect_timeout = 4;
-  daemon.queue_timeout = 5;
-  daemon.socket_timeout = 6;
+  daemon.startup_timeout = 1ms;
+  daemon.graceful_timeout = 2s;
+  daemon.eviction_timeout = 0ms;
+  daemon.shutdown_timeout = 3s;
+  daemon.connect_timeout = 4s;
+  daemon.queue_timeout = 5s;
+  daemon.socket_timeout = 6s;
+  daemon.queue_limit = 7;
+  daemon.chroot = "/srv/jail";
+  daemon.script_user = "joe";
+  daemon.script_group = "dev";
+  daemon.request_timeout = 8s;
+  daemon.interrupt_timeout = 9s;
+  daemon.request_deadline = 10s;
+  daemon.interrupt_on_disconnect = true;
+  daemon.inactivity_timeout = 11s;
+  daemon.deadlock_timeout = 12s;
+  daemon.restart_interval = 13s;
+  daemon.cpu_time_limit = 14s;
+  daemon.cpu_priority = -15;
+  daemon.memory_limit = 16;
+  daemon.virtual_memory_limit = 17;
+  daemon.memory_recycle = {18, 19};
+  daemon.stack_size = 20;
   daemon.request_buffering_bytes = std::int64_t{1} << 40;
   daemon.response_buffering_bytes = 7;
   host.started_as_root = true;
@@ -203,7 +255,7 @@ HostSettings unusual() {
   host.peer_uid = 33;
   host.server_name = "www.example.com";
   host.log_level = 7;
-  host.socket_timeout = 61;
+  host.socket_timeout = 61s;
   host.start_delay_ms = 250;
   host.runtime_directory = "/usr/lib/wsgix";
   host.default_python = "libpython3.11.so.1.0";
@@ -217,7 +269,7 @@ HostSettings unusual() {
   host.httpd_build_date = "today";
   host.httpd_maximum_processes = 16;
   host.httpd_threads_per_process = 25;
-  host.preloads = {{"/srv/a.wsgi", "", "application"}, {"/srv/b:1.wsgi", "g|x", "app"}};
+  host.preloads = {{"/srv/a.wsgi", "", "application"}, {"/srv/b:1.wsgi", "g|x", "app", true}};
   return host;
 }
 

@@ -43,7 +43,7 @@ class Host : public testing::Test {
     settings_.daemon.name = "shop";
     settings_.daemon.processes = 2;
     settings_.daemon.threads = 2;
-    settings_.daemon.shutdown_timeout = 5;
+    settings_.daemon.shutdown_timeout = seconds(5);
     settings_.token = std::string(wire::kTokenBytes, 'k');
     settings_.peer_uid = ::geteuid();
     settings_.log_level = 7;

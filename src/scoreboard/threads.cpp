@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wsgix/scoreboard/threads.hpp"
+
+#include <algorithm>
+
+namespace wsgix::scoreboard {
+namespace {
+
+constexpr auto kRelaxed = std::memory_order_relaxed;
+
+std::string text_of(const ThreadSlot& slot) {
+  std::string text;
+  for (const auto& word : slot.text) {
+    const std::uint64_t bytes = word.load(kRelaxed);
+    for (std::size_t i = 0; i < sizeof bytes; ++i) {
+      const char c = static_cast<char>(bytes >> (8 * i));
+      if (c == '\0') return text;
+      text += c >= ' ' && c < 127 ? c : '?';
+    }
+  }
+  return text;
+}
+
+/// Gathers bytes into words, so that no byte of the board is written by a plain store.
+class Writer {
+ public:
+  explicit Writer(ThreadSlot& slot) noexcept : slot_(slot) {}
+
+  void put(std::string_view text) noexcept {
+    for (const char c : text) {
+      if (at_ + 1 == kRequestTextBytes) return;  // the last byte ends the text
+      put_byte(c);
+    }
+  }
+  void finish() noexcept {
+    put_byte('\0');
+    if (at_ % 8 != 0) slot_.text[at_ / 8].store(word_, kRelaxed);
+  }
+
+ private:
+  void put_byte(char c) noexcept {
+    word_ |= std::uint64_t{static_cast<unsigned char>(c)} << (8 * (at_ % 8));
+    if (++at_ % 8 != 0) return;
+    slot_.text[at_ / 8 - 1].store(word_, kRelaxed);
+    word_ = 0;
+  }
+
+  ThreadSlot& slot_;
+  std::size_t at_ = 0;
+  std::uint64_t word_ = 0;
+};
+
+}  // namespace
+
+ThreadPlace::ThreadPlace(Board& board, std::uint32_t pid, std::uint32_t thread_id) noexcept {
+  for (ThreadSlot& slot : board.threads) {
+    std::uint32_t free = 0;
+    if (slot.pid.load(kRelaxed) != 0 || !slot.pid.compare_exchange_strong(free, pid)) continue;
+    slot.thread_id.store(thread_id);
+    slot_ = &slot;
+    end();
+    return;
+  }
+}
+
+ThreadPlace::~ThreadPlace() {
+  if (slot_ == nullptr) return;
+  end();
+  slot_->pid.store(0);
+}
+
+void ThreadPlace::begin(std::uint64_t request, std::string_view method, std::string_view target,
+                        std::int64_t deadline_us) noexcept {
+  if (slot_ == nullptr) return;
+  Writer writer(*slot_);
+  writer.put(method);
+  writer.put(" ");
+  writer.put(target);
+  writer.finish();
+  const std::int64_t now = now_us();
+  slot_->since_us.store(now, kRelaxed);
+  slot_->phase_us.store(now, kRelaxed);
+  slot_->deadline_us.store(deadline_us, kRelaxed);
+  slot_->phase.store(ThreadPhase::Running, kRelaxed);
+  slot_->request.store(request, std::memory_order_release);
+}
+
+void ThreadPlace::show_phase(ThreadPhase phase) noexcept {
+  if (slot_ == nullptr) return;
+  slot_->phase_us.store(now_us(), kRelaxed);
+  slot_->phase.store(phase, kRelaxed);
+}
+
+void ThreadPlace::end() noexcept {
+  if (slot_ == nullptr) return;
+  slot_->request.store(0, std::memory_order_release);
+  slot_->phase.store(ThreadPhase::Idle, kRelaxed);
+}
+
+std::vector<RunningRequest> running_requests(const Board& board, std::uint32_t pid) {
+  std::vector<RunningRequest> running;
+  for (const ThreadSlot& slot : board.threads) {
+    const std::uint32_t owner = slot.pid.load(kRelaxed);
+    if (owner == 0 || (pid != 0 && owner != pid)) continue;
+    const std::uint64_t id = slot.request.load(std::memory_order_acquire);
+    if (id == 0) continue;
+    RunningRequest request{owner,
+                           slot.thread_id.load(kRelaxed),
+                           id,
+                           slot.phase.load(kRelaxed),
+                           slot.since_us.load(kRelaxed),
+                           slot.phase_us.load(kRelaxed),
+                           slot.deadline_us.load(kRelaxed),
+                           text_of(slot)};
+    std::atomic_thread_fence(std::memory_order_acquire);
+    // Another request meanwhile: what was read is a mixture of both.
+    if (slot.request.load(kRelaxed) == id) running.push_back(std::move(request));
+  }
+  std::sort(running.begin(), running.end(),
+            [](const auto& one, const auto& other) { return one.since_us < other.since_us; });
+  return running;
+}
+
+void free_threads_of(Board& board, std::uint32_t pid) noexcept {
+  for (ThreadSlot& slot : board.threads) {
+    if (slot.pid.load(kRelaxed) != pid) continue;
+    slot.request.store(0);
+    slot.pid.store(0);
+  }
+}
+
+}  // namespace wsgix::scoreboard

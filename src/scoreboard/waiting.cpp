@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wsgix/scoreboard/waiting.hpp"
+
+#include <sys/types.h>
+
+#include <cerrno>
+#include <csignal>
+
+namespace wsgix::scoreboard {
+namespace {
+
+bool has_ended(std::uint32_t pid) noexcept {
+  return ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH;
+}
+
+}  // namespace
+
+WaitPlace::WaitPlace(Board& board, std::uint32_t pid) noexcept {
+  for (WaitSlot& slot : board.waiting) {
+    std::uint32_t free = 0;
+    if (slot.pid.load(std::memory_order_relaxed) != 0) continue;
+    if (!slot.pid.compare_exchange_strong(free, pid)) continue;
+    slot.since_us.store(now_us());
+    slot_ = &slot;
+    return;
+  }
+}
+
+WaitPlace::~WaitPlace() {
+  if (slot_ == nullptr) return;
+  slot_->since_us.store(0);
+  slot_->pid.store(0);
+}
+
+Waiting waiting_requests(Board& board) noexcept {
+  Waiting found;
+  std::uint32_t known = 0;  // of a child that was just seen to live: most slots are of a few
+  for (WaitSlot& slot : board.waiting) {
+    std::uint32_t pid = slot.pid.load(std::memory_order_relaxed);
+    if (pid == 0) continue;
+    if (pid != known && has_ended(pid)) {
+      slot.since_us.store(0);
+      slot.pid.compare_exchange_strong(pid, 0);
+      continue;
+    }
+    known = pid;
+    const std::int64_t since = slot.since_us.load();
+    if (since == 0) continue;  // just taken or just left
+    ++found.count;
+    if (found.oldest_us == 0 || since < found.oldest_us) found.oldest_us = since;
+  }
+  return found;
+}
+
+}  // namespace wsgix::scoreboard

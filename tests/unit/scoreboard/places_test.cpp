@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <memory>
+
+#include "wsgix/scoreboard/scripts.hpp"
+#include "wsgix/scoreboard/threads.hpp"
+#include "wsgix/scoreboard/waiting.hpp"
+
+namespace wsgix::scoreboard {
+namespace {
+
+struct Shared {
+  UniqueFd fd = std::move(*create());
+  Mapping board = std::move(*map(fd.get()));
+};
+
+/// The pid of a process that has ended and was reaped.
+std::uint32_t dead_pid() {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  ::waitpid(child, nullptr, 0);
+  return static_cast<std::uint32_t>(child);
+}
+
+TEST(ThreadPlaces, ShowTheRequestUntilItEnds) {
+  Shared shared;
+  ThreadPlace place(*shared.board, 100, 101);
+  EXPECT_TRUE(running_requests(*shared.board).empty());
+
+  place.begin(7, "GET", "/pay?order=1", 5);
+  place.show_phase(ThreadPhase::Loading);
+
+  const auto running = running_requests(*shared.board);
+  ASSERT_EQ(running.size(), 1u);
+  EXPECT_EQ(running[0].pid, 100u);
+  EXPECT_EQ(running[0].thread_id, 101u);
+  EXPECT_EQ(running[0].id, 7u);
+  EXPECT_EQ(running[0].phase, ThreadPhase::Loading);
+  EXPECT_EQ(running[0].deadline_us, 5);
+  EXPECT_EQ(running[0].text, "GET /pay?order=1");
+  place.end();
+  EXPECT_TRUE(running_requests(*shared.board).empty());
+}
+
+TEST(ThreadPlaces, CutLongTargetsAndHideWhatCannotBePrinted) {
+  Shared shared;
+  ThreadPlace place(*shared.board, 100, 101);
+
+  place.begin(1, "POST", "/\n\x80" + std::string(4096, 'x'), 0);
+
+  const std::string text = running_requests(*shared.board).at(0).text;
+  EXPECT_EQ(text.size(), kRequestTextBytes - 1);
+  EXPECT_TRUE(text.starts_with("POST /??xxx")) << text;
+}
+
+TEST(ThreadPlaces, LeaveNothingOfALongerRequestBehind) {
+  Shared shared;
+  ThreadPlace place(*shared.board, 100, 101);
+  place.begin(1, "GET", "/a/long/way/to/go", 0);
+
+  place.begin(2, "GET", "/", 0);
+
+  EXPECT_EQ(running_requests(*shared.board).at(0).text, "GET /");
+}
+
+TEST(ThreadPlaces, ComeBackFromAWorkerThatWasKilled) {
+  Shared shared;
+  auto* const left_behind = new ThreadPlace(*shared.board, 100, 101);
+  left_behind->begin(1, "GET", "/", 0);
+
+  free_threads_of(*shared.board, 100);
+
+  EXPECT_TRUE(running_requests(*shared.board).empty());
+  EXPECT_EQ(shared.board->threads[0].pid, 0u);
+  delete left_behind;
+}
+
+TEST(ThreadPlaces, GiveTheLongestRequestFirst) {
+  Shared shared;
+  ThreadPlace one(*shared.board, 100, 101);
+  ThreadPlace other(*shared.board, 100, 102);
+  one.begin(1, "GET", "/new", 0);
+  other.begin(2, "GET", "/old", 0);
+  shared.board->threads[1].since_us = 1;
+
+  EXPECT_EQ(running_requests(*shared.board, 100).at(0).text, "GET /old");
+  EXPECT_TRUE(running_requests(*shared.board, 200).empty());
+}
+
+TEST(WaitPlaces, CountWhoWaitsAndSinceWhen) {
+  Shared shared;
+  const auto self = static_cast<std::uint32_t>(::getpid());
+  EXPECT_EQ(waiting_requests(*shared.board).count, 0u);
+  const std::int64_t before = now_us();
+  auto first = std::make_unique<WaitPlace>(*shared.board, self);
+  const std::int64_t between = now_us();
+  const WaitPlace second(*shared.board, self);
+
+  EXPECT_EQ(waiting_requests(*shared.board).count, 2u);
+  EXPECT_GE(waiting_requests(*shared.board).oldest_us, before);
+  EXPECT_LE(waiting_requests(*shared.board).oldest_us, between);
+  first.reset();
+  EXPECT_EQ(waiting_requests(*shared.board).count, 1u);
+}
+
+TEST(WaitPlaces, ForgetWhoDied) {
+  Shared shared;
+  const std::uint32_t dead = dead_pid();
+  auto* const left_behind = new WaitPlace(*shared.board, dead);
+
+  EXPECT_EQ(waiting_requests(*shared.board).count, 0u);
+  EXPECT_EQ(shared.board->waiting[0].pid, 0u);
+  delete left_behind;
+}
+
+TEST(KnownScripts, AreRememberedOnceWithTheirLatestReloading) {
+  Shared shared;
+  const KnownScript script{"/srv/a.wsgi", "", "application", ScriptReloading::On};
+  KnownScript rolling = script;
+  rolling.reloading = ScriptReloading::Rolling;
+  const KnownScript other{"/srv/a.wsgi", "host|/app", "application", ScriptReloading::Off};
+
+  EXPECT_TRUE(remember_script(*shared.board, script));
+  EXPECT_TRUE(remember_script(*shared.board, other));
+  EXPECT_TRUE(remember_script(*shared.board, rolling));
+
+  EXPECT_EQ(known_scripts(*shared.board), (std::vector<KnownScript>{rolling, other}));
+}
+
+TEST(KnownScripts, HaveABound) {
+  Shared shared;
+  for (std::size_t i = 0; i < kScriptSlots; ++i) {
+    EXPECT_TRUE(remember_script(*shared.board, {"/srv/" + std::to_string(i), "", "a"}));
+  }
+
+  EXPECT_FALSE(remember_script(*shared.board, {"/srv/one-more", "", "a"}));
+  EXPECT_FALSE(remember_script(*shared.board, {std::string(kScriptTextBytes, 'x'), "", "a"}));
+}
+
+TEST(KnownScripts, SurviveAnyBytes) {
+  Shared shared;
+  remember_script(*shared.board, {"/srv/a.wsgi", "", "application"});
+  for (auto& word : shared.board->scripts[0].text) word = ~std::uint64_t{0};
+
+  EXPECT_TRUE(known_scripts(*shared.board).empty());
+}
+
+}  // namespace
+}  // namespace wsgix::scoreboard
