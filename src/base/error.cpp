@@ -97,6 +97,8 @@ std::string_view remedy_for(ErrorCode code) noexcept {
     case ErrorCode::ScriptUsesPython2: return "port the script to Python 3";
     case ErrorCode::ScriptHasNul: return "remove the NUL byte: the file may be damaged";
     case ErrorCode::ScriptReloadHookFailed: return "correct the script's reload_required()";
+    case ErrorCode::ThreadHoldsUpExit:
+      return "make it a daemon thread (daemon=True), and tell it to end in an atexit function";
 
     case ErrorCode::ApplicationRaised: return "see the traceback in the lines that follow";
     case ErrorCode::ApplicationExited: return "return a response instead of calling sys.exit()";
@@ -117,6 +119,8 @@ std::string_view remedy_for(ErrorCode code) noexcept {
     case ErrorCode::GroupNotRunning: return "read why the group's processes do not start";
     case ErrorCode::WorkerLost: return "find the cause of the process's end; the request was lost";
     case ErrorCode::ApplicationOutput: return "nothing to do";
+    case ErrorCode::RequestInterrupted:
+      return "the stack shows what it waits for: make that faster or bounded, or allow more time";
     case ErrorCode::SpoolFailed:
       return "give httpd's User space and access in that folder, name another one with TMPDIR in "
              "httpd's environment, or lower request-buffering= and response-buffering=";

@@ -309,7 +309,7 @@ void Supervision::become_worker(Running& place, pid_t supervisor) {
                                      place.control.get(),
                                      supervisor,
                                      place.slot,
-                                     board_.workers[place.slot],
+                                     board_,
                                      log_};
     // _exit: what the host would clean up at its own end is not the worker's.
     ::_exit(daemon::run_worker(worker));

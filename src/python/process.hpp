@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "interpreter.hpp"
+#include "running_requests.hpp"
 #include "thread_record.hpp"
 #include "wsgix/base/result.hpp"
 
@@ -34,6 +35,7 @@ class Process {
   /// Runs the exit functions of every interpreter; with `finalize` ends them all.
   void stop(bool finalize);
 
+  RunningRequests& requests() noexcept { return requests_; }
   bool is_running() const noexcept { return running_; }
   const wsgix_start& start() const noexcept { return start_; }
   const std::string& python_version() const noexcept { return version_; }
@@ -52,6 +54,7 @@ class Process {
   void stop_in(Interpreter& interpreter);
 
   const wsgix_start& start_;
+  RunningRequests requests_;
   std::string version_;
   Interpreter* main_ = nullptr;
   std::mutex slots_mutex_;  // guards slots_

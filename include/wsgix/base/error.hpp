@@ -70,6 +70,7 @@ enum class ErrorCode : std::uint16_t {
   ScriptUsesPython2 = 5008,     ///< execfile, print statement, ...
   ScriptHasNul = 5009,
   ScriptReloadHookFailed = 5010,
+  ThreadHoldsUpExit = 5014,  ///< warning
 
   // 6000: a request
   ApplicationRaised = 6001,
@@ -86,6 +87,7 @@ enum class ErrorCode : std::uint16_t {
   GroupNotRunning = 6012,
   WorkerLost = 6013,         ///< the worker died while it ran this request
   ApplicationOutput = 6014,  ///< sys.stdout, sys.stderr, wsgi.errors (carries no number)
+  RequestInterrupted = 6015,  ///< over its time; an exception is raised in its thread
   SpoolFailed = 6020,        ///< the temporary file that a body is buffered in
 
   // 9000: our own fault

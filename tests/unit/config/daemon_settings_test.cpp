@@ -269,7 +269,7 @@ HostSettings unusual() {
   host.httpd_build_date = "today";
   host.httpd_maximum_processes = 16;
   host.httpd_threads_per_process = 25;
-  host.preloads = {{"/srv/a.wsgi", "", "application"}, {"/srv/b:1.wsgi", "g|x", "app"}};
+  host.preloads = {{"/srv/a.wsgi", "", "application"}, {"/srv/b:1.wsgi", "g|x", "app", true}};
   return host;
 }
 
