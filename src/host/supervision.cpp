@@ -33,6 +33,15 @@ EndReason for_board(Reason reason) {
     case Reason::MaximumRequests: return EndReason::MaximumRequests;
     case Reason::StartupTimeout: return EndReason::StartupTimeout;
     case Reason::Replaced: return EndReason::Replaced;
+    case Reason::RestartInterval: return EndReason::RestartInterval;
+    case Reason::InactivityTimeout: return EndReason::InactivityTimeout;
+    case Reason::MemoryRecycle: return EndReason::MemoryRecycle;
+    case Reason::MemoryExceeded: return EndReason::MemoryExceeded;
+    case Reason::CpuTimeLimit: return EndReason::CpuTimeLimit;
+    case Reason::RequestTimeout: return EndReason::RequestTimeout;
+    case Reason::DeadlockTimeout: return EndReason::DeadlockTimeout;
+    case Reason::Operator: return EndReason::Operator;
+    case Reason::CannotLoad: return EndReason::CannotLoad;
   }
   return EndReason::None;
 }
@@ -53,8 +62,8 @@ Reason reason_for(daemon::Cause cause) {
     case daemon::Cause::ScriptReload: return Reason::ScriptReload;
     case daemon::Cause::MaximumRequests: return Reason::MaximumRequests;
     case daemon::Cause::Signal: return Reason::Shutdown;
-    case daemon::Cause::Asked:
-    case daemon::Cause::CpuTimeLimit:
+    case daemon::Cause::Asked: return Reason::Operator;
+    case daemon::Cause::CpuTimeLimit: return Reason::CpuTimeLimit;
     case daemon::Cause::None: break;
   }
   return Reason::Replaced;
@@ -64,7 +73,9 @@ supervisor::GroupLimits limits_of(const config::DaemonSettings& daemon) {
   return {.processes = daemon.processes,
           .startup = daemon.startup_timeout,
           .graceful = daemon.graceful_timeout,
-          .shutdown = daemon.shutdown_timeout};
+          .eviction = daemon.eviction_timeout,
+          .shutdown = daemon.shutdown_timeout,
+          .restart_interval = daemon.restart_interval};
 }
 
 }  // namespace
@@ -75,7 +86,8 @@ Supervision::Supervision(const config::HostSettings& settings, scoreboard::Board
       board_(board),
       log_(log),
       slots_(board),
-      group_(limits_of(settings.daemon), Clock::now()),
+      group_(limits_of(settings.daemon),
+             {.first_start = Clock::now(), .predecessor_serves = os::is_open(kHandover)}),
       httpd_(::getppid()),
       retire_pipe_open_(os::is_open(kRetire)) {}
 
@@ -162,16 +174,18 @@ void Supervision::obey(WorkerId id, const daemon::WorkerReport& report) {
   switch (report.report) {
     case daemon::Report::Ready: group_.worker_said_ready(id, now); break;
     case daemon::Report::Leaving:
-      group_.worker_is_leaving(id, reason_for(report.cause), now);
+      group_.worker_is_leaving(id, reason_for(report.cause), has_served(id), now);
       break;
     case daemon::Report::WantsSuccessor:
       group_.worker_wants_successor(id, reason_for(report.cause), now);
       break;
-    case daemon::Report::CannotLoad:
-      daemon::send_word(workers_.at(id).control.get(), daemon::Word::Serve);
-      break;
+    case daemon::Report::CannotLoad: group_.worker_cannot_load(id, now); break;
     case daemon::Report::UsesScript: remember(report.script); break;
   }
+}
+
+bool Supervision::has_served(WorkerId id) const {
+  return board_.workers[workers_.at(id).slot].requests.load() > 0;
 }
 
 void Supervision::remember(const daemon::ScriptUse& script) {
@@ -236,6 +250,11 @@ void Supervision::act() {
         case Kind::Retire:
           if (const auto found = workers_.find(action.worker); found != workers_.end()) {
             daemon::send_word(found->second.control.get(), daemon::Word::Retire);
+          }
+          break;
+        case Kind::Serve:
+          if (const auto found = workers_.find(action.worker); found != workers_.end()) {
+            daemon::send_word(found->second.control.get(), daemon::Word::Serve);
           }
           break;
         case Kind::Kill: kill(action.worker); break;

@@ -43,6 +43,7 @@ class Supervision {
   void hear_retire_pipe();
   void hear_worker(supervisor::WorkerId id, Running& worker);
   void obey(supervisor::WorkerId id, const daemon::WorkerReport& report);
+  bool has_served(supervisor::WorkerId id) const;
   void remember(const daemon::ScriptUse& script);
   void reap_workers();
   void bury(Workers::iterator worker, int wait_status);
