@@ -88,6 +88,7 @@ Supervision::Supervision(const config::HostSettings& settings, scoreboard::Board
       slots_(board),
       group_(limits_of(settings.daemon),
              {.first_start = Clock::now(), .predecessor_serves = os::is_open(kHandover)}),
+      commands_(settings, board, *this, log),
       httpd_(::getppid()),
       retire_pipe_open_(os::is_open(kRetire)) {}
 
@@ -100,6 +101,7 @@ Result<void> Supervision::run() {
 
   while (!finished_) {
     group_.time_passed(Clock::now());
+    commands_.serve(Clock::now());
     act();
     if (finished_) break;
     wait();
@@ -120,7 +122,9 @@ void Supervision::wait() {
     watched.push_back({worker.control.get(), POLLIN, 0});
     ids.push_back(id);
   }
-  if (::poll(watched.data(), watched.size(), poll_timeout(group_.next_deadline())) <= 0) return;
+  commands_.watch(watched);
+  const Deadline wake = std::min(group_.next_deadline(), commands_.next_deadline());
+  if (::poll(watched.data(), watched.size(), poll_timeout(wake)) <= 0) return;
 
   // Words before ends: the last word of a worker says why it ended.
   for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -148,6 +152,7 @@ void Supervision::hear_retire_pipe() {
   const ssize_t count = ::read(kRetire, &byte, 1);
   if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
   retire_pipe_open_ = false;
+  commands_.stop_listening();
   if (count > 0) group_.retire(Clock::now());
 }
 
@@ -239,6 +244,12 @@ void Supervision::log_end(const Running& worker, const supervisor::WorkerView& v
   log_.write(LogLevel::Error, Error{ErrorCode::WorkerDied, std::move(what)});
 }
 
+void Supervision::write_stacks() {
+  for (const auto& [id, worker] : workers_) {
+    daemon::send_word(worker.control.get(), daemon::Word::WriteStacks);
+  }
+}
+
 // ---- what to do ----
 
 void Supervision::act() {
@@ -301,6 +312,7 @@ void Supervision::become_worker(Running& place, pid_t supervisor) {
     // The others' ends: a worker must not keep a sibling's socket open, nor answer for the host.
     for (auto& entry : workers_) entry.second.control.reset();
     signals_.reset();
+    commands_.close();
     for (const int fd : {kSettings, kScoreboard, kRetire, kHandover}) ::close(fd);
     os::set_process_title(config::title(settings_.daemon));
     const daemon::WorkerPlace worker{settings_,
@@ -342,6 +354,7 @@ void Supervision::kill(WorkerId id) {
 }
 
 void Supervision::report_ready() {
+  commands_.take_over();
   log_.write(LogLevel::Info,
              fmt::format("WX2013: group '{}': {} of {} workers are ready", settings_.daemon.name,
                          settings_.daemon.processes, settings_.daemon.processes));
@@ -358,6 +371,8 @@ void Supervision::show_on_board() {
     }
   }
   slots_.count_ready();
+  board_.group_state.store(group_.is_paused() ? scoreboard::GroupState::Paused
+                                              : scoreboard::GroupState::Serving);
 }
 
 }  // namespace wsgix::host

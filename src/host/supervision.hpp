@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 
+#include "commands.hpp"
 #include "slots.hpp"
 #include "wsgix/base/log_sink.hpp"
 #include "wsgix/config/daemon_settings.hpp"
@@ -20,7 +21,7 @@
 
 namespace wsgix::host {
 
-class Supervision {
+class Supervision : private Operations {
  public:
   Supervision(const config::HostSettings& settings, scoreboard::Board& board, LogSink& log);
 
@@ -49,6 +50,12 @@ class Supervision {
   void bury(Workers::iterator worker, int wait_status);
   void log_end(const Running& worker, const supervisor::WorkerView& view, int wait_status);
 
+  // what an operator asks for
+  void reload() override { group_.replace_all(Clock::now()); }
+  void drain() override { group_.pause(Clock::now()); }
+  void resume() override { group_.resume(Clock::now()); }
+  void write_stacks() override;
+
   // what to do
   void act();
   void start(supervisor::WorkerId id);
@@ -62,6 +69,7 @@ class Supervision {
   LogSink& log_;
   Slots slots_;
   supervisor::Group group_;
+  Commands commands_;
   std::optional<os::SignalPipe> signals_;
   Workers workers_;
   pid_t httpd_;
