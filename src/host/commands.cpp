@@ -102,7 +102,7 @@ std::string Commands::carry_out(Command command) {
   if (command != Command::Stacks && is_superseded()) {
     return "httpd was restarted, and the group's new host is not ready yet; try it again then";
   }
-  const bool is_paused = board_.group_state.load() == scoreboard::GroupState::Paused;
+  const bool is_paused = operations_.is_paused();
   switch (command) {
     case Command::Status: break;
     case Command::Reload:

@@ -22,6 +22,7 @@ class Operations {
   virtual void drain() = 0;
   virtual void resume() = 0;
   virtual void write_stacks() = 0;
+  virtual bool is_paused() const = 0;
 
  protected:
   ~Operations() = default;

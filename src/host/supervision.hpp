@@ -51,10 +51,11 @@ class Supervision : private Operations {
   void log_end(const Running& worker, const supervisor::WorkerView& view, int wait_status);
 
   // what an operator asks for
-  void reload() override { group_.replace_all(Clock::now()); }
+  void reload() override { group_.reload(supervisor::Reason::Operator, Clock::now()); }
   void drain() override { group_.pause(Clock::now()); }
   void resume() override { group_.resume(Clock::now()); }
   void write_stacks() override;
+  bool is_paused() const override { return group_.is_paused(); }
 
   // what to do
   void act();
