@@ -128,6 +128,26 @@ class TestScriptOwner:
         assert get(httpd, "/" + name).status_code == 200
 
 
+@pytest.mark.root
+def test_the_owner_counts_for_imported_scripts_and_services_too(make_httpd):
+    note = "open(__file__ + '.ran', 'w')\n"
+    httpd = make_httpd("""
+        WSGIDaemonProcess owned processes=1 threads=2 script-user=games
+        WSGIDaemonProcess service threads=0 script-user=games
+        WSGIImportScript $root/warm.py process-group=owned application-group=%{GLOBAL}
+        WSGIImportScript $root/service.py process-group=service application-group=%{GLOBAL}
+    """, files={"warm.py": note, "service.py": note})
+    httpd.root.chmod(0o777)
+    httpd.expect_log(r"WX3011: script .*/warm\.py does not belong to script-user=games")
+    httpd.expect_log(r"WX3011: script .*/service\.py does not belong to script-user=games")
+    httpd.tolerate("WX2008: group 'service': .* exited with code 1")
+    httpd.start()
+
+    httpd.wait_for_log(r"WX3011: script .*/warm\.py")
+    httpd.wait_for_log(r"WX3011: script .*/service\.py")
+    assert not list(httpd.root.glob("*.ran"))
+
+
 def needed_libraries(paths):
     """Every shared object that one of these files is linked to."""
     found = set()
