@@ -39,6 +39,9 @@ enum class ErrorCode : std::uint16_t {
   ReadinessReport = 2013,     ///< information about a group's life, not a failure
   WorkerForced = 2014,        ///< a worker did not end in time and was killed
 
+  // Since 2040: the control socket of a group
+  CommandRefused = 2040,  ///< a command or an answer that this version does not know
+
   // 3000: configuration
   BadDirective = 3001,
   UnknownOption = 3002,
