@@ -61,6 +61,9 @@ std::string_view remedy_for(ErrorCode code) noexcept {
     case ErrorCode::GroupOverloaded:
       return "look at what the busiest URLs wait for; raise threads= or processes= if it is right";
 
+    case ErrorCode::CommandRefused:
+      return "use the wsgix of the version that httpd runs; docs/wsgix-ctl.md has the commands";
+
     case ErrorCode::BadDirective: return "see docs/directives for the accepted values";
     case ErrorCode::UnknownOption: return "see docs/directives for the options of this directive";
     case ErrorCode::UnknownProcessGroup:

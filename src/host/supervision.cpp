@@ -73,6 +73,7 @@ Supervision::Supervision(const config::HostSettings& settings, scoreboard::Board
       watchman_(settings.daemon, board),
       stacks_(settings.daemon.name, log),
       obituary_(settings.daemon.name, board, log),
+      commands_(settings, board, *this, log),
       httpd_(::getppid()),
       retire_pipe_open_(os::is_open(kRetire)),
       handover_open_(os::is_open(kHandover)) {}
@@ -89,6 +90,7 @@ Result<void> Supervision::run() {
 
   while (!finished_) {
     group_.time_passed(Clock::now());
+    commands_.serve(Clock::now());
     act();
     if (finished_) break;
     wait();
@@ -115,6 +117,7 @@ void Supervision::wait() {
     watched.push_back({worker.stacks.get(), POLLIN, 0});
     ids.push_back(id);
   }
+  commands_.watch(watched);
   if (::poll(watched.data(), watched.size(), poll_timeout(next_wake())) <= 0) return;
 
   // Words before ends: the last word of a worker says why it ended.
@@ -130,7 +133,8 @@ void Supervision::wait() {
 }
 
 Deadline Supervision::next_wake() const {
-  Deadline wake = std::min(group_.next_deadline(), watchman_.next_look());
+  Deadline wake =
+      std::min({group_.next_deadline(), watchman_.next_look(), commands_.next_deadline()});
   for (const auto& [id, worker] : workers_) wake = std::min(wake, worker.kill_at);
   return wake;
 }
@@ -153,6 +157,7 @@ void Supervision::hear_retire_pipe() {
   const ssize_t count = ::read(kRetire, &byte, 1);
   if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
   retire_pipe_open_ = false;
+  commands_.stop_listening();
   if (count > 0) group_.retire(Clock::now());
 }
 
@@ -272,6 +277,12 @@ void Supervision::act_on(const Finding& finding) {
   group_.worker_wants_successor(finding.worker, finding.reason, now);
 }
 
+void Supervision::write_stacks() {
+  for (const auto& [id, worker] : workers_) {
+    daemon::send_word(worker.control.get(), daemon::Word::WriteStacks);
+  }
+}
+
 // ---- what to do ----
 
 void Supervision::act() {
@@ -348,6 +359,7 @@ void Supervision::become_worker(Running& place, int stacks, pid_t supervisor,
     }
     signals_.reset();
     scripts_.close();
+    commands_.close();
     for (const int fd : {kSettings, kScoreboard, kRetire}) ::close(fd);
     if (handover_open_) ::close(kHandover);
     // Until Python is up it must not end the process.
@@ -406,6 +418,7 @@ void Supervision::kill_who_had_their_time() {
 }
 
 void Supervision::report_ready() {
+  commands_.take_over();
   log_.write(LogLevel::Info,
              fmt::format("WX2013: group '{}': {} of {} workers are ready", settings_.daemon.name,
                          settings_.daemon.processes, settings_.daemon.processes));

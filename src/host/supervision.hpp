@@ -8,6 +8,7 @@
 
 #include <optional>
 
+#include "commands.hpp"
 #include "obituary.hpp"
 #include "running.hpp"
 #include "script_watch.hpp"
@@ -21,7 +22,7 @@
 
 namespace wsgix::host {
 
-class Supervision {
+class Supervision : private Operations {
  public:
   Supervision(const config::HostSettings& settings, scoreboard::Board& board, LogSink& log);
 
@@ -47,6 +48,13 @@ class Supervision {
   void look_at_scripts();
   void act_on(const Finding& finding);
 
+  // what an operator asks for
+  void reload() override { group_.reload(supervisor::Reason::Operator, Clock::now()); }
+  void drain() override { group_.pause(Clock::now()); }
+  void resume() override { group_.resume(Clock::now()); }
+  void write_stacks() override;
+  bool is_paused() const override { return group_.is_paused(); }
+
   // what to do
   void act();
   void start(supervisor::WorkerId id);
@@ -71,6 +79,7 @@ class Supervision {
   Watchman watchman_;
   Stacks stacks_;
   Obituary obituary_;
+  Commands commands_;
   std::optional<os::SignalPipe> signals_;
   Workers workers_;
   pid_t httpd_;

@@ -55,6 +55,15 @@ Relay::Step Relay::client_gone() {
   return finish(OK);
 }
 
+/// Most have left, but a few still read: a request that runs is answered, as any other of httpd's
+/// handlers would. The worker sees our side closed in turn, and tells the application that asks.
+Relay::Step Relay::client_closed_its_side() {
+  if (is_queueing()) return client_gone();
+  client_left_ = true;
+  ::shutdown(connection_->channel.fd(), SHUT_WR);
+  return Step::GoOn;
+}
+
 Relay::Step Relay::refuse_or_cut(const Error& error, int status) {
   log(r_, LogLevel::Error, error);
   return response_is_under_way() ? finish_cut() : finish(response_.refuse(status));
@@ -103,6 +112,10 @@ Relay::Step Relay::deadline_passed() {
 
 /// A failure of the conversation itself, in the words of whoever reads the log.
 int Relay::explain(const Error& error) {
+  if (error.code == ErrorCode::PeerClosed && client_left_ && !accepted_) {
+    client_gone();  // the worker saw that in time and did not begin
+    return status_;
+  }
   if (error.code == ErrorCode::PeerClosed && connection_ != nullptr) {
     const std::string why = explain_loss(client_.board(), connection_->worker.pid);
     refuse_or_cut({ErrorCode::WorkerLost, subject() + ": " + why}, HTTP_BAD_GATEWAY);

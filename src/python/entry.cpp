@@ -14,7 +14,7 @@
 #include "loader.hpp"
 #include "process.hpp"
 #include "running_requests.hpp"
-#include "stack_signal.hpp"
+#include "service.hpp"
 #include "stacks.hpp"
 #include "startup.hpp"
 #include "text.hpp"
@@ -66,12 +66,6 @@ Result<void> start_process(const wsgix_start& start) {
   return adopted;
 }
 
-void offer_stack_signal(const wsgix_start& start) {
-  const Result<ThreadRecord*> record = the_process->attach("");
-  const GilGuard gil((*record)->state);
-  register_stack_signal(start.stacks_signal, start.stacks_fd, LogTarget(start));
-}
-
 /// Members and slots that `CallerMinor` does not have must not be looked at.
 template <std::uint32_t CallerMinor>
 int start(const wsgix_start* with, wsgix_failure* why) noexcept {
@@ -85,7 +79,8 @@ int start(const wsgix_start* with, wsgix_failure* why) noexcept {
         }
         result = 0;
         if constexpr (CallerMinor >= 2) {
-          if (with->stacks_signal != 0) offer_stack_signal(*with);
+          if (with->stacks_signal != 0)
+            the_process->offer_stacks(with->stacks_signal, with->stacks_fd);
         }
       },
       [&](const Error& bug) { fill(why, bug); });
@@ -189,6 +184,20 @@ void write_stacks(std::uint64_t request_id, void* context,
       [](const Error& bug) { LogTarget(the_process->start()).error(bug); });
 }
 
+int run_service(const wsgix_script* script, wsgix_failure* why) noexcept {
+  int result = 1;
+  guarded_slot(
+      [&] {
+        const std::optional<Error> failure = run_service_script(*the_process, *script);
+        result = failure ? fill(why, *failure) : 0;
+      },
+      [&](const Error& bug) {
+        LogTarget(the_process->start()).error(bug);
+        fill(why, bug);
+      });
+  return result;
+}
+
 template <std::uint32_t CallerMinor>
 constexpr wsgix_runtime kRuntimeFor = {
     WSGIX_RUNTIME_ABI_MAJOR,
@@ -201,7 +210,7 @@ constexpr wsgix_runtime kRuntimeFor = {
     interrupt,
     heartbeat,
     write_stacks,
-    nullptr,
+    run_service,
 };
 
 constexpr const wsgix_runtime* kRuntimes[] = {&kRuntimeFor<0>, &kRuntimeFor<1>, &kRuntimeFor<2>};

@@ -179,7 +179,13 @@ Error report(const Script& script, const Context& context) {
 
 Result<ScriptSource> read_without_gil(const std::string& path) {
   const GilRelease no_gil;
-  return read_script(path);
+  Result<ScriptSource> source = read_script(path);
+  const std::size_t nul = source ? source->bytes.find('\0') : std::string::npos;
+  if (nul == std::string::npos) return source;
+  const auto line = std::count(source->bytes.begin(),
+                               source->bytes.begin() + static_cast<std::ptrdiff_t>(nul), '\n');
+  return failed(ErrorCode::ScriptHasNul,
+                fmt::format("script {}, line {}: there is a NUL byte", path, line + 1));
 }
 
 /// Executes the script into a new module. Null: an exception is pending.
@@ -203,16 +209,6 @@ std::optional<Error> load(const Script& script, const Context& context) {
   if (!source) {
     forget_module(script.module_name);
     return log_and_pass(source.error(), context.log);
-  }
-  const std::size_t nul = source->bytes.find('\0');
-  if (nul != std::string::npos) {
-    forget_module(script.module_name);
-    const auto line = std::count(source->bytes.begin(),
-                                 source->bytes.begin() + static_cast<std::ptrdiff_t>(nul), '\n');
-    return log_and_pass(
-        {ErrorCode::ScriptHasNul,
-         fmt::format("script {}, line {}: there is a NUL byte", script.path(), line + 1)},
-        context.log);
   }
   const LoadingScript here;
   const Ref module = execute(*source, script);
@@ -268,7 +264,33 @@ Application load_in_turn(Script& script, const Context& context) {
   return {};
 }
 
+/// A service may start a server: only what says why it did not even begin is looked for.
+Error diagnose_service(const Exception& cause, const Script& script,
+                       const Interpreter& interpreter) {
+  if (cause.is(PyExc_SyntaxError) || cause.is(PyExc_ModuleNotFoundError))
+    return diagnose_load(cause, script.path(), interpreter.process());
+  const Place place = cause.innermost_in(script.path());
+  return {ErrorCode::ScriptRaised, fmt::format("service script {}, line {}: {}", script.path(),
+                                               place.line, cause.summary())};
+}
+
 }  // namespace
+
+std::optional<Error> execute_service(Interpreter& interpreter, const wsgix_script& wanted,
+                                     const LogTarget& log) {
+  Script& script = interpreter.script(view(wanted.path));
+  module_name_of(script, interpreter.process());
+  const Result<ScriptSource> source = read_without_gil(script.path());
+  if (!source) return log_and_pass(source.error(), log);
+  if (const Ref module = execute(*source, script)) return {};
+  const Exception cause = Exception::take();
+  if (cause.is(PyExc_SystemExit)) return {};
+  Error error = diagnose_service(cause, script, interpreter);
+  log.error(error);
+  cause.log_traceback(log);
+  forget_module(script.module_name);
+  return error;
+}
 
 Application load_application(Interpreter& interpreter, const wsgix_script& wanted,
                              const LogTarget& log, RunningRequest* request) {

@@ -24,4 +24,9 @@ struct Application {
 Application load_application(Interpreter& interpreter, const wsgix_script& wanted,
                              const LogTarget& log, RunningRequest* request);
 
+/// Executes a script that needs no callable and may run for good. Nothing: it returned or left
+/// with SystemExit. Needs the GIL; leaves no exception pending.
+std::optional<Error> execute_service(Interpreter& interpreter, const wsgix_script& wanted,
+                                     const LogTarget& log);
+
 }  // namespace wsgix::python

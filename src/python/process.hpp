@@ -11,6 +11,7 @@
 
 #include "interpreter.hpp"
 #include "running_requests.hpp"
+#include "stack_signal.hpp"
 #include "thread_record.hpp"
 #include "wsgix/base/result.hpp"
 
@@ -28,6 +29,10 @@ class Process {
   /// The calling thread in the interpreter of that application group; both are made when
   /// missing. Call it without any GIL.
   Result<ThreadRecord*> attach(std::string_view application_group);
+
+  /// From now on that signal writes the stacks of all threads to the descriptor. That Python
+  /// cannot do it is an information in the log.
+  void offer_stacks(int signal_number, int descriptor);
 
   /// A thread ends: its states go with it. False: Python ends already, so nothing was done.
   bool release(ThreadRecord& record) noexcept;
@@ -55,6 +60,7 @@ class Process {
 
   const wsgix_start& start_;
   RunningRequests requests_;
+  StackSignal stack_signal_;
   std::string version_;
   Interpreter* main_ = nullptr;
   std::mutex slots_mutex_;  // guards slots_

@@ -192,6 +192,11 @@ int Server::load(const Request& request, wsgix_failure& why) {
   return runtime_->load_script(&script, &why);
 }
 
+int Server::run_service(const Request& request, wsgix_failure& why) {
+  const wsgix_script script = script_of(request);
+  return runtime_->run_service(&script, &why);
+}
+
 std::vector<std::string> Server::take_process_log() {
   const std::lock_guard lock(mutex_);
   return std::exchange(process_log_, {});

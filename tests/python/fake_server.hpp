@@ -65,6 +65,7 @@ class Server {
 
   wsgix_start& settings() { return start_; }
   const wsgix_runtime& runtime() const { return *runtime_; }
+  int run_service(const Request& request, wsgix_failure& why);
   std::vector<std::string> take_process_log();
   std::vector<std::string> stacks(std::uint64_t id);
   /// Until a line of that stack has the text; false: it never came.

@@ -111,7 +111,7 @@ std::string written_stacks() {
 }
 
 TEST_F(Stacks, AreWrittenAtASignalWhileNobodyGetsTheGil) {
-  for (const char* group : {""}) {
+  for (const char* group : {"", "signalled"}) {
     Request request;
     request.id = 506;
     request.application_group = group;

@@ -44,6 +44,9 @@ enum class ErrorCode : std::uint16_t {
   NewVersionBroken = 2018,    ///< a Rolling script could not be loaded, the old workers stay
   GroupOverloaded = 2019,     ///< every thread is busy, and requests wait
 
+  // Since 2040: the control socket of a group
+  CommandRefused = 2040,  ///< a command or an answer that this version does not know
+
   // 3000: configuration
   BadDirective = 3001,
   UnknownOption = 3002,
