@@ -80,6 +80,15 @@ std::string_view remedy_for(ErrorCode code) noexcept {
     case ErrorCode::ScriptMissing: return "correct the path, or put the script there";
     case ErrorCode::ScriptNotGranted:
       return "add 'Require all granted' to a <Directory> section for the script's directory";
+    case ErrorCode::ScriptOwnerRefused:
+      return "give the script and its directory to the account that script-user= or script-group= "
+             "names, and take the right to write from the others";
+    case ErrorCode::ScriptOutsideJail:
+      return "put the script below the folder of chroot=, or send it to another group";
+    case ErrorCode::GroupServesNoRequests:
+      return "give the group threads, or send the request to another group";
+    case ErrorCode::ServiceWithoutScripts:
+      return "name the group's program with WSGIImportScript, or give the group threads";
 
     case ErrorCode::PythonHomeUnusable:
       return "name the folder of a virtual environment or of a Python installation, and let the "

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "suggestion.hpp"
+#include "wsgix/config/paths.hpp"
 
 namespace wsgix::config {
 namespace {
@@ -181,6 +182,24 @@ Result<void> absolute_path(S& settings, std::string_view name, std::string_view 
   return {};
 }
 
+/// One spelling for one folder; "/" is no jail.
+Result<void> jail(S& settings, std::string_view name, std::string_view value) {
+  const std::optional<std::string> folder = normal_path(value);
+  if (!folder) return refused(name, value, "an absolute path without ..");
+  settings.chroot = *folder == "/" ? std::string() : *folder;
+  return {};
+}
+
+/// Both ask for one owner of the script.
+template <std::string S::*Member, std::string S::*Other>
+Result<void> script_owner(S& settings, std::string_view name, std::string_view value) {
+  if (!(settings.*Other).empty()) {
+    return failed(ErrorCode::BadDirective,
+                  "WSGIDaemonProcess: script-user= and script-group= exclude each other");
+  }
+  return text<Member>(settings, name, value);
+}
+
 Result<void> supplementary_groups(S& settings, std::string_view name, std::string_view value) {
   const auto set = text<&S::supplementary_groups>(settings, name, value);
   if (set) settings.supplementary_groups_given = true;
@@ -224,9 +243,9 @@ constexpr struct { std::string_view name; Setter set; } kOptions[] = {
     {"socket-user",          text<&S::socket_user>},
     {"python-home",          absolute_path<&S::python_home>},
     {"python-path",          python_path},
-    {"chroot",               absolute_path<&S::chroot>},
-    {"script-user",          text<&S::script_user>},
-    {"script-group",         text<&S::script_group>},
+    {"chroot",               jail},
+    {"script-user",          script_owner<&S::script_user, &S::script_group>},
+    {"script-group",         script_owner<&S::script_group, &S::script_user>},
     {"startup-timeout",      timeout<&S::startup_timeout>},
     {"graceful-timeout",     timeout<&S::graceful_timeout>},
     {"eviction-timeout",     timeout<&S::eviction_timeout>},
@@ -286,6 +305,12 @@ std::vector<std::string_view> option_names() {
   std::vector<std::string_view> names;
   for (const auto& option : kOptions) names.push_back(option.name);
   return names;
+}
+
+void remove_request_limits(DaemonSettings& settings) {
+  settings.maximum_requests = 0;
+  settings.startup_timeout = settings.request_timeout = settings.request_deadline = {};
+  settings.inactivity_timeout = settings.deadlock_timeout = settings.restart_interval = {};
 }
 
 std::string title(const DaemonSettings& settings) {

@@ -23,6 +23,9 @@ void put(std::string& out, milliseconds value) { out = fmt::format("{}ms", value
 void put(std::string& out, std::optional<milliseconds> value) {
   if (value) put(out, *value);
 }
+void put(std::string& out, std::optional<std::uint32_t> value) {
+  if (value) put(out, *value);
+}
 void put(std::string& out, const MemoryRecycle& value) {
   out = fmt::format("{},{}", value.soft, value.hard);
 }
@@ -51,6 +54,10 @@ bool get(std::string_view text, milliseconds& value) {
   return is_number;
 }
 bool get(std::string_view text, std::optional<milliseconds>& value) {
+  value.reset();
+  return text.empty() || get(text, value.emplace());
+}
+bool get(std::string_view text, std::optional<std::uint32_t>& value) {
   value.reset();
   return text.empty() || get(text, value.emplace());
 }
@@ -204,6 +211,8 @@ constexpr Row kRows[] = {
     host<&H::user_name>("user_name"),
     host<&H::user_home>("user_home"),
     host<&H::change_to_user_home>("change_to_user_home"),
+    host<&H::script_uid>("script_uid"),
+    host<&H::script_gid>("script_gid"),
     host<&H::socket_path>("socket_path"),
     host<&H::token>("token"),
     host<&H::peer_uid>("peer_uid"),

@@ -26,6 +26,7 @@ void log_line(void* context, int level, wsgix_text, std::uint32_t, wsgix_text li
 
 Python::Python(const config::HostSettings& settings, int stacks, LogSink& log)
     : settings_(settings), stacks_(stacks), log_(log) {
+  application_.script_owner = {settings.script_uid, settings.script_gid};
   if (const auto started = start(); !started) {
     application_.runtime = nullptr;
     application_.broken = started.error();
@@ -34,7 +35,11 @@ Python::Python(const config::HostSettings& settings, int stacks, LogSink& log)
 }
 
 Result<void> Python::start() {
-  auto choice = runtime::choose_python(settings_.daemon.python_home, settings_.default_python);
+  const std::string& home = settings_.daemon.python_home;
+  // In a jail the host has opened it already; here it is only found again.
+  auto choice = settings_.daemon.chroot.empty()
+                    ? runtime::choose_python(home, settings_.default_python)
+                    : runtime::choose_jailed_python("", home, settings_.default_python);
   if (!choice) return failed(choice);
   choice_ = std::move(*choice);
   const auto table = runtime::open(choice_, settings_.runtime_directory);
@@ -80,6 +85,13 @@ void Python::describe_process() {
   start_.log = log_line;
 }
 
+bool Python::is_allowed(const std::string& script) const {
+  if (!application_.script_owner.is_given()) return true;
+  const auto fine = os::check_owner(script, application_.script_owner);
+  if (!fine) log_.write(LogLevel::Error, fine.error());
+  return fine.has_value();
+}
+
 bool Python::load(const std::vector<config::Preload>& preloads) {
   if (application_.runtime == nullptr) return true;
   bool loaded = true;
@@ -88,11 +100,29 @@ bool Python::load(const std::vector<config::Preload>& preloads) {
     script.path = text(preload.script);
     script.application_group = text(preload.application_group);
     script.callable_name = text(preload.callable);
+    if (!is_allowed(preload.script)) continue;
     wsgix_failure why{};
     const bool failed = application_.runtime->load_script(&script, &why) != 0;
     if (failed && preload.rolling) loaded = false;
   }
   return loaded;
+}
+
+bool Python::run_services(const std::vector<config::Preload>& scripts,
+                          const std::function<bool()>& shall_end) {
+  if (application_.runtime == nullptr) return false;
+  bool all_fine = true;
+  for (const config::Preload& service : scripts) {
+    if (shall_end()) break;
+    wsgix_script script{};
+    script.path = text(service.script);
+    script.application_group = text(service.application_group);
+    wsgix_failure why{};
+    const bool ran =
+        is_allowed(service.script) && application_.runtime->run_service(&script, &why) == 0;
+    all_fine = all_fine && ran;
+  }
+  return all_fine;
 }
 
 void Python::stop() noexcept {

@@ -2,6 +2,7 @@
 // daemon/python.hpp: the one Python of a worker, from its settings to the runtime's table.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,12 +25,18 @@ class Python {
   /// A script that cannot be loaded is logged by the runtime and answered with the cause.
   /// False: one that is reloaded as Rolling failed.
   bool load(const std::vector<config::Preload>& preloads);
+  /// Executes the scripts one after another, each to its end, until there is none left or
+  /// `shall_end` says so. False when one failed; the cause is logged.
+  bool run_services(const std::vector<config::Preload>& scripts,
+                    const std::function<bool()>& shall_end);
   /// Runs atexit handlers. No thread may be inside the runtime.
   void stop() noexcept;
 
  private:
   Result<void> start();
   void describe_process();
+  /// Does it belong to whom the group demands? Logged when not.
+  bool is_allowed(const std::string& script) const;
 
   const config::HostSettings& settings_;
   const int stacks_;

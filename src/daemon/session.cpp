@@ -11,6 +11,7 @@ using wire::FrameType;
 using wire::RequestHead;
 
 constexpr std::size_t kPieceBytes = 256 * 1024;
+constexpr std::uint16_t kForbidden = 403;
 
 // The slowest client that is still served: this much for each stretch of patience. The socket's
 // own buffer counts too, because the peer has to empty most of it before we may write again.
@@ -99,21 +100,30 @@ wsgix_request Session::request_for_runtime() {
 
 Session::Ending Session::run(const Application& application) {
   if (application.runtime == nullptr) {
-    wire::Failure failure;
-    const std::string what = application.broken ? to_log_line(*application.broken) : std::string();
-    failure.code = static_cast<std::uint32_t>(application.broken ? application.broken->code
-                                                                 : ErrorCode::PythonDidNotStart);
-    failure.what = what;
-    if (const auto queued = channel_.queue(FrameType::Failure, failure); !queued) {
-      fail(queued.error());
-    }
-    return io_failure_ != 0 ? Ending::Broken : Ending::Answered;
+    return refuse(application.broken.value_or(Error{ErrorCode::PythonDidNotStart, ""}), 0);
+  }
+  if (application.script_owner.is_given()) {
+    const auto fine = os::check_owner(std::string(scratch_.head.script), application.script_owner);
+    if (!fine) return refuse(fine.error(), kForbidden);
   }
   show_activity();
   const wsgix_request request = request_for_runtime();
   wsgix_outcome outcome{};
   application.runtime->handle_request(&request, &outcome);
   return queue_answer(outcome);
+}
+
+/// Nothing was executed, and the child logs why.
+Session::Ending Session::refuse(const Error& error, std::uint16_t http_status) {
+  const std::string what = to_log_line(error);
+  wire::Failure failure;
+  failure.code = static_cast<std::uint32_t>(error.code);
+  if (http_status != 0) failure.http_status = http_status;
+  failure.what = what;
+  if (const auto queued = channel_.queue(FrameType::Failure, failure); !queued) {
+    fail(queued.error());
+  }
+  return io_failure_ != 0 ? Ending::Broken : Ending::Answered;
 }
 
 Session::Ending Session::queue_answer(const wsgix_outcome& outcome) {

@@ -14,6 +14,7 @@
 #include "wsgix/base/clock.hpp"
 #include "wsgix/base/log_sink.hpp"
 #include "wsgix/channel/channel.hpp"
+#include "wsgix/os/ownership.hpp"
 #include "wsgix/runtime/abi.h"
 #include "wsgix/runtime/attendant.hpp"
 #include "wsgix/scoreboard/threads.hpp"
@@ -24,6 +25,7 @@ namespace wsgix::daemon {
 struct Application {
   const wsgix_runtime* runtime = nullptr;
   std::optional<Error> broken;
+  os::RequiredOwner script_owner = {};  ///< of every script that is executed
 };
 
 /// Capacity that one serving thread uses again for each of its requests.
@@ -87,6 +89,7 @@ class Session final : public runtime::Attended {
   enum class Body { None, NotAskedFor, Streaming, Ended };
 
   Ending queue_answer(const wsgix_outcome& outcome);
+  Ending refuse(const Error& error, std::uint16_t http_status);
   wsgix_request request_for_runtime();
   void ask_for_body();
   /// False when nothing came: it must be waited for and may not, or something failed.

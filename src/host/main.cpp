@@ -11,6 +11,7 @@
 #include "descriptors.hpp"
 #include "settings_source.hpp"
 #include "start_order.hpp"
+#include "succession.hpp"
 #include "supervision.hpp"
 #include "wsgix/base/clock.hpp"
 #include "wsgix/os/descriptors.hpp"
@@ -45,9 +46,11 @@ int serve() {
        {kSettings, kListener, kScoreboard, kLifeline, kRetire, kHandover, kCommands}) {
     if (os::is_open(fd)) (void)os::set_close_on_exec(fd);
   }
-  const auto settings = read_settings(kSettings);
+  auto settings = read_settings(kSettings);
   if (!settings) return refuse(settings.error(), kBadSettings);
   os::ErrorLog log(kErrorLog, static_cast<LogLevel>(settings->log_level));
+  const bool is_service = settings->daemon.threads == 0;
+  if (is_service) config::remove_request_limits(settings->daemon);
 
   if (!wait_for_turn(milliseconds(settings->start_delay_ms))) return kDone;
   if (const auto placed = take_place(*settings, log); !placed) {
@@ -55,6 +58,7 @@ int serve() {
   }
   const auto board = scoreboard::map(kScoreboard);
   if (!board) return refuse(board.error(), kBadSettings);
+  if (is_service && !outlive_predecessor(**board)) return kDone;
   const auto supervised = Supervision(*settings, **board, log).run();
   return supervised ? kDone : refuse(supervised.error(), kFailed);
 }

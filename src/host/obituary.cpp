@@ -24,11 +24,8 @@ std::string seconds_since(std::int64_t us) {
 
 }  // namespace
 
-Obituary::Obituary(std::string group, scoreboard::Board& board, LogSink& log)
-    : group_(std::move(group)),
-      board_(board),
-      log_(log),
-      out_of_memory_kills_(os::out_of_memory_kills()) {}
+Obituary::Obituary(const config::DaemonSettings& daemon, scoreboard::Board& board, LogSink& log)
+    : daemon_(daemon), board_(board), log_(log), out_of_memory_kills_(os::out_of_memory_kills()) {}
 
 void Obituary::write(const Running& dead, const supervisor::WorkerView& view, int wait_status,
                      int failures_in_a_row) {
@@ -38,14 +35,16 @@ void Obituary::write(const Running& dead, const supervisor::WorkerView& view, in
 
   const std::string end = os::describe_end(wait_status);
   const bool by_us = dead.was_killed && WIFSIGNALED(wait_status);
-  if (view.reason != supervisor::Reason::None && (by_us || wait_status == 0)) {
-    log_.write(LogLevel::Info, fmt::format("WX2013: group '{}': worker {} {} ({})", group_,
+  const bool is_asked = view.reason != supervisor::Reason::None;
+  const bool is_done = daemon_.threads == 0 && wait_status == 0;  // a service may come to its end
+  if (is_done || (is_asked && (by_us || wait_status == 0))) {
+    log_.write(LogLevel::Info, fmt::format("WX2013: group '{}': worker {} {} ({})", daemon_.name,
                                            dead.pid, end, scoreboard::to_string(cause)));
     return;
   }
   std::string what = fmt::format(
-      "group '{}': worker {} ({}{}{}) {}, {}", group_, dead.pid, supervisor::to_string(view.state),
-      cause == EndReason::None ? "" : ", ",
+      "group '{}': worker {} ({}{}{}) {}, {}", daemon_.name, dead.pid,
+      supervisor::to_string(view.state), cause == EndReason::None ? "" : ", ",
       cause == EndReason::None ? "" : scoreboard::to_string(cause), end, what_it_did(dead));
   if (failures_in_a_row > 1) what += fmt::format(", failure {} in a row", failures_in_a_row);
   log_.write(LogLevel::Error, Error{ErrorCode::WorkerDied, std::move(what)});

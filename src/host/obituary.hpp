@@ -7,13 +7,14 @@
 
 #include "running.hpp"
 #include "wsgix/base/log_sink.hpp"
+#include "wsgix/config/daemon_settings.hpp"
 #include "wsgix/scoreboard/scoreboard.hpp"
 
 namespace wsgix::host {
 
 class Obituary {
  public:
-  Obituary(std::string group, scoreboard::Board& board, LogSink& log);
+  Obituary(const config::DaemonSettings& daemon, scoreboard::Board& board, LogSink& log);
 
   /// To be called once for each worker, before anything of it on the board is taken back.
   void write(const Running& dead, const supervisor::WorkerView& view, int wait_status,
@@ -24,7 +25,7 @@ class Obituary {
                                  int wait_status);
   std::string what_it_did(const Running& dead) const;
 
-  std::string group_;
+  const config::DaemonSettings& daemon_;
   scoreboard::Board& board_;
   LogSink& log_;
   std::optional<std::int64_t> out_of_memory_kills_;

@@ -10,9 +10,11 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "limits.hpp"
 #include "wsgix/os/child.hpp"
 #include "wsgix/os/privileges.hpp"
 #include "wsgix/os/process_title.hpp"
+#include "wsgix/runtime/library.hpp"
 
 namespace wsgix::host {
 namespace {
@@ -24,8 +26,20 @@ Result<void> take_identity(const config::HostSettings& settings) {
       settings.daemon.name,
       settings.uid,
       settings.gid,
-      {settings.supplementary_gids.begin(), settings.supplementary_gids.end()}};
+      {settings.supplementary_gids.begin(), settings.supplementary_gids.end()},
+      settings.daemon.chroot};
   return os::drop_privileges(os::kernel_privilege_calls(), identity);
+}
+
+/// A jail holds neither libpython nor the runtime library: they are opened before, but not started.
+/// What cannot be opened here is no end: the workers answer with the cause.
+void open_python_for_jail(const config::HostSettings& settings, LogSink& log) {
+  if (settings.daemon.chroot.empty()) return;
+  const auto choice = runtime::choose_jailed_python(
+      settings.daemon.chroot, settings.daemon.python_home, settings.default_python);
+  if (!choice) return log.write(LogLevel::Alert, choice.error());
+  const auto opened = runtime::open(*choice, settings.runtime_directory);
+  if (!opened) log.write(LogLevel::Alert, opened.error());
 }
 
 Result<void> change_directory(const config::HostSettings& settings, LogSink& log) {
@@ -79,6 +93,8 @@ void set_environment(const config::HostSettings& settings, LogSink& log) {
 
 Result<void> take_place(const config::HostSettings& settings, LogSink& log) {
   os::set_process_title("wsgix: " + settings.daemon.name + " supervisor");
+  apply_host_limits(settings.daemon, log);
+  open_python_for_jail(settings, log);
   // Whatever needs root has to happen above this line.
   if (const auto done = take_identity(settings); !done) return done;
   os::allow_core_dumps();

@@ -12,8 +12,10 @@
 #include <vector>
 
 #include "descriptors.hpp"
+#include "limits.hpp"
 #include "on_board.hpp"
 #include "verdicts.hpp"
+#include "wsgix/daemon/service.hpp"
 #include "wsgix/daemon/worker.hpp"
 #include "wsgix/os/descriptors.hpp"
 #include "wsgix/os/process_title.hpp"
@@ -72,7 +74,7 @@ Supervision::Supervision(const config::HostSettings& settings, scoreboard::Board
       scripts_(board),
       watchman_(settings.daemon, board),
       stacks_(settings.daemon.name, log),
-      obituary_(settings.daemon.name, board, log),
+      obituary_(settings.daemon, board, log),
       commands_(settings, board, *this, log),
       httpd_(::getppid()),
       retire_pipe_open_(os::is_open(kRetire)),
@@ -148,8 +150,14 @@ void Supervision::hear_signals() {
   for (const int signal : signals_->take()) {
     if (signal == SIGCHLD) reap_workers();
     if (signal == SIGTERM || signal == SIGINT) group_.terminate(now);
-    if (signal == SIGUSR1) group_.replace_all(now);
+    if (signal == SIGUSR1) replace_workers(Reason::Replaced);
   }
+}
+
+void Supervision::replace_workers(Reason reason) {
+  if (settings_.daemon.threads > 0) return group_.reload(reason, Clock::now());
+  // A service ends before the next one begins: two would do its work twice.
+  for (const auto& entry : workers_) entry.second.process.signal(SIGTERM);
 }
 
 void Supervision::hear_retire_pipe() {
@@ -365,13 +373,15 @@ void Supervision::become_worker(Running& place, int stacks, pid_t supervisor,
     // Until Python is up it must not end the process.
     ::signal(os::kStacksSignal, SIG_IGN);
     os::set_process_title(config::title(settings_.daemon));
+    apply_worker_limits(settings_.daemon, log_);
     config::HostSettings settings = settings_;
     settings.preloads = std::move(preloads);
     const daemon::WorkerPlace worker{settings, kListener,  kLifeline,  place.control.get(),
                                      stacks,   supervisor, place.slot, board_,
                                      log_};
     // _exit: what the host would clean up at its own end is not the worker's.
-    ::_exit(daemon::run_worker(worker));
+    ::_exit(settings_.daemon.threads == 0 ? daemon::run_service(worker)
+                                          : daemon::run_worker(worker));
   } catch (const std::exception& bug) {
     log_.write(LogLevel::Critical, Error{ErrorCode::UnexpectedException, bug.what()});
   } catch (...) {

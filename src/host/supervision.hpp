@@ -37,6 +37,7 @@ class Supervision : private Operations {
   void hear_signals();
   void hear_retire_pipe();
   void notice_end_of_predecessor();
+  void replace_workers(supervisor::Reason reason);
   void hear_worker(supervisor::WorkerId id, Running& worker);
   void hear_stacks(Running& worker);
   void obey(supervisor::WorkerId id, const daemon::WorkerReport& report);
@@ -49,7 +50,7 @@ class Supervision : private Operations {
   void act_on(const Finding& finding);
 
   // what an operator asks for
-  void reload() override { group_.reload(supervisor::Reason::Operator, Clock::now()); }
+  void reload() override { replace_workers(supervisor::Reason::Operator); }
   void drain() override { group_.pause(Clock::now()); }
   void resume() override { group_.resume(Clock::now()); }
   void write_stacks() override;

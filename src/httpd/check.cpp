@@ -1,16 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "check.hpp"
 
+#include <sys/stat.h>
+
+#include <cerrno>
 #include <limits>
 
 #include "log.hpp"
 #include "pool.hpp"
+#include "preloads.hpp"
 #include "wsgix/os/listener.hpp"
 #include "wsgix/runtime/library.hpp"
 #include "wsgix/wsgi/environ.hpp"
 
 namespace wsgix::httpd {
 namespace {
+
+Result<void> check_jail(const Group& group) {
+  const std::string& jail = group.settings.chroot;
+  if (jail.empty()) return {};
+  const std::string subject =
+      "process group '" + group.settings.name + "' (" + group.place + "): chroot=" + jail;
+  if (::geteuid() != 0) {
+    return failed(ErrorCode::CannotUseDirectory, subject + " needs an httpd that root starts", 0,
+                  "start httpd as root, or remove chroot=");
+  }
+  struct stat info {};
+  if (::stat(jail.c_str(), &info) != 0) {
+    return failed(ErrorCode::CannotUseDirectory, subject, errno,
+                  "name a folder that exists with chroot=");
+  }
+  if (S_ISDIR(info.st_mode)) return {};
+  return failed(ErrorCode::CannotUseDirectory, subject + " is not a directory", 0,
+                "name a folder that exists with chroot=");
+}
+
+Result<void> check_script_owner(Group& group) {
+  const Result<os::RequiredOwner> owner = resolve_script_owner(group.settings);
+  if (!owner) {
+    Error error = owner.error();
+    error.what += " (" + group.place + ")";
+    return Failed(std::move(error));
+  }
+  group.script_owner = *owner;
+  return {};
+}
 
 Result<void> check_identity(Group& group) {
   // Without root the accounts are not applied, so a name that does not exist here is no error.
@@ -30,14 +64,16 @@ Result<void> check_identity(Group& group) {
 Result<void> check_python(const ServerConfig& main, const Group& group) {
   const std::string home = python_home_of(main, group.settings);
   const std::string subject = "process group '" + group.settings.name + "' (" + group.place + "): ";
+  const std::string& jail = group.settings.chroot;
   const Result<runtime::PythonChoice> choice =
-      runtime::choose_python(home, WSGIX_DEFAULT_LIBPYTHON);
+      jail.empty() ? runtime::choose_python(home, WSGIX_DEFAULT_LIBPYTHON)
+                   : runtime::choose_jailed_python(jail, home, WSGIX_DEFAULT_LIBPYTHON);
   if (!choice) {
     Error error = choice.error();
     error.what = subject + error.what;
     return Failed(std::move(error));
   }
-  if (home.empty() || ::geteuid() != 0) return {};
+  if (home.empty() || !jail.empty() || ::geteuid() != 0) return {};
   const Result<void> reachable = runtime::check_reachable(
       home, group.identity.uid, group.identity.gid, group.identity.supplementary);
   if (!reachable) {
@@ -82,6 +118,59 @@ Result<void> check_alias(const GroupRegistry& registry, server_rec& server,
   return {};
 }
 
+Result<void> check_import(const GroupRegistry& registry, server_rec& server,
+                          const ImportScript& import) {
+  if (import.process_group->empty()) return {};
+  const std::string subject = "WSGIImportScript " + import.script + " (" + import.place + "): ";
+  const Group* group = registry.find(*import.process_group);
+  if (group == nullptr) {
+    return failed(
+        ErrorCode::UnknownProcessGroup,
+        subject + "WSGI process group not yet configured: '" + *import.process_group + "'");
+  }
+  if (group->usable_by(server)) return {};
+  return failed(ErrorCode::ForeignProcessGroup,
+                subject + "WSGI process group not accessible: '" + *import.process_group +
+                    "' belongs to another virtual host (" + group->place + ")");
+}
+
+/// No request may be sent to a group that has no thread for it.
+Result<void> check_mentions(const GroupRegistry& registry, const server_rec& server) {
+  for (const GroupMention& mention : config_of(server).mentions) {
+    const Group* group = registry.find(mention.name);
+    if (group == nullptr || !group->is_service()) continue;
+    return failed(ErrorCode::GroupServesNoRequests,
+                  mention.directive + " '" + mention.name + "' (" + mention.place +
+                      "): the group has threads=0 and serves no requests (" + group->place + ")");
+  }
+  return {};
+}
+
+void warn_of_idle_service(const server_rec& main, const Group& group) {
+  if (!group.is_service() || !imports_of(main, group.settings.name).empty()) return;
+  log(main, LogLevel::Warning,
+      {ErrorCode::ServiceWithoutScripts,
+       "process group '" + group.settings.name + "' (" + group.place +
+           ") has threads=0 and no WSGIImportScript: its processes end at once"});
+}
+
+/// Only the kernel knows for certain; permission bits are what people get wrong.
+void warn_of_hidden_scripts(const server_rec& main, const Group& group) {
+  if (::geteuid() != 0 || !group.settings.chroot.empty()) return;
+  for (const config::Preload& preload : preloads_of(main, group.settings.name)) {
+    struct stat info {};
+    if (::stat(preload.script.c_str(), &info) != 0) continue;
+    const Result<void> reachable = runtime::check_reachable(
+        preload.script, group.identity.uid, group.identity.gid, group.identity.supplementary);
+    if (reachable) continue;
+    log(main, LogLevel::Warning,
+        {ErrorCode::ScriptUnreadable,
+         "process group '" + group.settings.name + "' (" + group.place + "): script " +
+             reachable.error().what,
+         reachable.error().os_errno});
+  }
+}
+
 void warn_of_missing_script(const server_rec& server, const ScriptAlias& alias, apr_pool_t& pool) {
   // A pattern's target may depend on the request.
   if (alias.pattern != nullptr && alias.target.find_first_of("$&") != std::string::npos) return;
@@ -106,6 +195,10 @@ void warn_of_unknown_groups(const server_rec& server, const GroupRegistry& regis
 
 Result<void> check_server(apr_pool_t& pool, const ServerConfig& main, const GroupRegistry& registry,
                           server_rec& server) {
+  if (auto fine = check_mentions(registry, server); !fine) return fine;
+  for (const ImportScript& import : config_of(server).imports) {
+    if (auto fine = check_import(registry, server, import); !fine) return fine;
+  }
   warn_of_unknown_groups(server, registry);
   const std::vector<ScriptAlias>& aliases = config_of(server).aliases;
   // The main server's aliases stand at the end of each virtual host's list: look at them once.
@@ -155,11 +248,17 @@ Result<void> check_configuration(apr_pool_t& pconf, server_rec& main) {
   if (auto fine = check_embedded_python(config); !fine) return fine;
   for (Group& group : config.registry->all()) {
     if (auto fine = check_identity(group); !fine) return fine;
+    if (auto fine = check_script_owner(group); !fine) return fine;
+    if (auto fine = check_jail(group); !fine) return fine;
     if (auto fine = check_python(config, group); !fine) return fine;
     if (auto fine = check_socket_path(pconf, main, group); !fine) return fine;
   }
   for (server_rec* server = &main; server != nullptr; server = server->next) {
     if (auto fine = check_server(pconf, config, *config.registry, *server); !fine) return fine;
+  }
+  for (const Group& group : config.registry->all()) {
+    warn_of_idle_service(main, group);
+    warn_of_hidden_scripts(main, group);
   }
   return {};
 }

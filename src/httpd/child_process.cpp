@@ -12,6 +12,8 @@ namespace {
 /// Nothing but embedded mode can serve requests, or a script asks for it at the start.
 bool embedded_is_likely(const server_rec& main) {
   const ServerConfig& config = config_of(main);
+  // As the contract has it, such a script needs Python here whatever else is said.
+  if (!imports_of(main, {}).empty()) return true;
   if (config.restrict_embedded.value_or(false)) return false;
   const bool has_groups = config.registry != nullptr && !config.registry->all().empty();
   return !has_groups || !preloads_of(main, {}).empty();

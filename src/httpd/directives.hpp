@@ -13,6 +13,7 @@ Failed refused(const Line& line, const std::string& why);
 
 // Setters that have a file of their own.
 Result<void> add_script_alias(Line& line, std::string_view rest);
+Result<void> add_import_script(Line& line, std::string_view rest);
 Result<void> add_script_alias_match(Line& line, std::string_view rest);
 Result<void> add_daemon_process(Line& line, std::string_view rest);
 Result<void> add_trusted_proxy(Line& line, std::string_view value);

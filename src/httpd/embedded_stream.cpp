@@ -159,7 +159,7 @@ int EmbeddedStream::run(const wsgix_runtime& runtime) {
   wsgix_request request{};
   request.stream = this;
   request.calls = &kCalls;
-  request.script = {text_of(r_.filename), text_of(route_.application_group),
+  request.script = {text_of(route_.script), text_of(route_.application_group),
                     text_of(route_.callable), r_.finfo.mtime, route_.script_reloading};
   request.environ = fields.data();
   request.environ_count = fields.size();

@@ -3,6 +3,7 @@
 
 #include <charconv>
 
+#include "wsgix/config/paths.hpp"
 #include "wsgix/wsgi/environ.hpp"
 #include "wsgix/wsgi/trusted_proxies.hpp"
 
@@ -137,6 +138,16 @@ std::string_view escaped_server_name(request_rec& r) {
   return ap_escape_html(r.pool, name.data());
 }
 
+/// In a jail what lies outside does not exist.
+void add_folder(const Route& route, std::string_view name, const char* folder, Builder& out) {
+  if (route.group == nullptr || route.group->settings.chroot.empty() || folder == nullptr) {
+    return out.add_if_set(name, folder);
+  }
+  const std::string& jail = route.group->settings.chroot;
+  if (config::normal_path(folder) == jail) return out.add(name, "/");
+  if (const auto inside = config::path_in_jail(jail, folder)) out.add(name, *inside);
+}
+
 void add_request(request_rec& r, const Route& route, Builder& out) {
   out.add("REQUEST_METHOD", shown_method(r));
   out.add("SERVER_PROTOCOL", or_empty(r.protocol));
@@ -144,9 +155,9 @@ void add_request(request_rec& r, const Route& route, Builder& out) {
   out.add("QUERY_STRING", or_empty(r.args));
   out.add("SCRIPT_NAME", route.script_name);
   out.add("PATH_INFO", route.path_info);
-  out.add_if_set("SCRIPT_FILENAME", r.filename);
-  out.add_if_set("DOCUMENT_ROOT", ap_document_root(&r));
-  out.add_if_set("CONTEXT_DOCUMENT_ROOT", ap_context_document_root(&r));
+  out.add("SCRIPT_FILENAME", route.script);
+  add_folder(route, "DOCUMENT_ROOT", ap_document_root(&r), out);
+  add_folder(route, "CONTEXT_DOCUMENT_ROOT", ap_context_document_root(&r), out);
   out.add_if_set("CONTEXT_PREFIX", ap_context_prefix(&r));
   out.add_if_set("REQUEST_SCHEME", ap_http_scheme(&r));
 }

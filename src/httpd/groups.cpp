@@ -35,7 +35,7 @@ Result<void> GroupRegistry::add(server_rec& server, const GroupDefinition& defin
                       " and differently at " + definition.place + " (" +
                       config::first_difference(known.settings, definition.settings) + ")");
   }
-  groups_.push_back({definition.settings, definition.place, {&server}, {}, {}, {}, -1});
+  groups_.push_back({definition.settings, definition.place, {&server}, {}, {}, {}, {}, -1});
   return {};
 }
 

@@ -9,6 +9,7 @@
 
 #include "settings.hpp"
 #include "wsgix/base/result.hpp"
+#include "wsgix/os/ownership.hpp"
 
 namespace wsgix::httpd {
 
@@ -22,6 +23,8 @@ struct Identity {
 
 /// The accounts of user=, group= and supplementary-groups=, httpd's own where they are absent.
 Result<Identity> resolve_identity(const config::DaemonSettings& settings);
+/// Whom script-user= or script-group= name; nobody in particular without them.
+Result<os::RequiredOwner> resolve_script_owner(const config::DaemonSettings& settings);
 /// The account of socket-user=, or httpd's User.
 Result<uid_t> resolve_socket_owner(const config::DaemonSettings& settings);
 
@@ -30,11 +33,14 @@ struct Group {
   std::string place;
   std::vector<server_rec*> servers;  ///< where it was defined: more than one when identical
   Identity identity;
+  os::RequiredOwner script_owner;
   std::string socket_path;  ///< set when the socket exists
   std::string token;
   int scoreboard = -1;  ///< borrowed from the kept group
 
   bool usable_by(const server_rec& server) const;
+  /// threads=0: it runs WSGIImportScripts and answers no request.
+  bool is_service() const noexcept { return settings.threads == 0; }
 };
 
 /// Lives in the configuration pool; found from the main server's ServerConfig.

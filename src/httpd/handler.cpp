@@ -85,6 +85,17 @@ Verdict check_body(request_rec& r, BodyFacts& body) {
   return OK;
 }
 
+/// script-user= and script-group=; whoever executes the script looks again at what it opens.
+Verdict check_owner(const request_rec& r, const Route& route) {
+  if (route.group == nullptr || !route.group->script_owner.is_given()) return OK;
+  const Result<void> fine = os::check_owner(or_empty(r.filename), route.group->script_owner);
+  if (fine) return OK;
+  Error error = fine.error();
+  error.what = "process group '" + route.group->settings.name + "': " + error.what;
+  log(r, LogLevel::Error, error);
+  return HTTP_FORBIDDEN;
+}
+
 int run_embedded(request_rec& r, const Route& route, ChildProcess& child, BodyFacts body) {
   if (config_of(*ap_server_conf).restrict_embedded.value_or(false)) {
     log(r, LogLevel::Error,
@@ -117,6 +128,7 @@ Result<Outcome> handle_script(request_rec& r) {
 
   const Result<Route> way = route(r);
   if (!way) return failed(way);
+  if (const Verdict verdict = check_owner(r, *way); verdict != OK) return Outcome{verdict};
   ChildProcess& child = *config_of(*ap_server_conf).child;
   const ChildProcess::InUse in_use(child);
   return Outcome{way->group != nullptr ? run_in_daemon(r, *way, child, body)

@@ -7,6 +7,7 @@
 #include "host_paths.hpp"
 #include "preloads.hpp"
 #include "wsgix/base/clock.hpp"
+#include "wsgix/config/paths.hpp"
 
 namespace wsgix::httpd {
 namespace {
@@ -38,6 +39,18 @@ void set_identity(config::HostSettings& settings, const Identity& identity) {
   settings.change_to_user_home = identity.uid != ap_unixd_config.user_id;
 }
 
+/// A script that is not below the jail is one of the jail already, as WSGIImportScript may name it.
+std::vector<config::Preload> as_seen_in_jail(const Group& group,
+                                             std::vector<config::Preload> preloads) {
+  const std::string& jail = group.settings.chroot;
+  if (jail.empty()) return preloads;
+  for (config::Preload& preload : preloads) {
+    const auto inside = config::path_in_jail(jail, preload.script);
+    if (inside) preload.script = std::string(*inside);
+  }
+  return preloads;
+}
+
 }  // namespace
 
 const server_rec& home_of(const Group& group, const server_rec& main) {
@@ -59,6 +72,8 @@ config::HostSettings host_settings(const Group& group, const server_rec& main, i
   settings.daemon = group.settings;
   settings.daemon.python_home = python_home_of(config, group.settings);
   set_identity(settings, group.identity);
+  settings.script_uid = group.script_owner.uid;
+  settings.script_gid = group.script_owner.gid;
   settings.socket_path = group.socket_path;
   settings.token = group.token;
   settings.server_name = or_empty(home.server_hostname);
@@ -72,7 +87,7 @@ config::HostSettings host_settings(const Group& group, const server_rec& main, i
   settings.restrict_stdin = config.restrict_stdin;
   settings.restrict_stdout = config.restrict_stdout;
   describe_httpd(settings);
-  settings.preloads = preloads_of(main, group.settings.name);
+  settings.preloads = as_seen_in_jail(group, preloads_of(main, group.settings.name));
   return settings;
 }
 

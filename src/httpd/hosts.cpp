@@ -24,13 +24,11 @@
 #include "wsgix/os/random.hpp"
 #include "wsgix/os/sealed_memory.hpp"
 #include "wsgix/scoreboard/scoreboard.hpp"
+#include "wsgix/supervisor/restart_policy.hpp"
 
 namespace wsgix::httpd {
 namespace {
 
-constexpr std::int64_t kShortLifeMs = 10'000;
-constexpr int kFirstDelayMs = 250;
-constexpr int kLongestDelayMs = 30'000;
 constexpr seconds kStopGrace{2};
 constexpr int kCommandBacklog = 16;
 constexpr timespec kStopLook{0, 20'000'000};
@@ -130,7 +128,7 @@ Result<void> prepare(Kept& kept, Group& group, const std::string& prefix) {
   KeptGroup* known = find_group(kept, group.settings.name);
   KeptGroup& kept_group = known != nullptr ? *known : add_group(kept, group.settings.name);
   kept_group.shutdown_timeout = group.settings.shutdown_timeout;
-  kept_group.delay_ms = 0;
+  kept_group.failures = kept_group.delay_ms = 0;
   if (auto made = make_scoreboard_and_token(kept_group); !made) return made;
   if (kept_group.listener < 0) {
     if (auto made = make_socket(kept, kept_group, group, prefix); !made) return made;
@@ -206,10 +204,12 @@ const Group* definition_of(const KeptGroup& group, const server_rec& main) {
 }
 
 void set_next_delay(KeptGroup& group, const KeptHost& host) {
-  const bool lived_long = now_ms() - host.started_ms >= kShortLifeMs;
-  group.delay_ms = lived_long            ? 0
-                   : group.delay_ms == 0 ? kFirstDelayMs
-                                         : std::min(group.delay_ms * 2, kLongestDelayMs);
+  supervisor::RestartPolicy policy(group.failures);
+  const milliseconds lived(now_ms() - host.started_ms);
+  // Nobody here knows whether it ever was ready: living long says it.
+  const auto delay = std::chrono::duration_cast<milliseconds>(policy.delay_after_end(true, lived));
+  group.failures = policy.failures_in_a_row();
+  group.delay_ms = static_cast<int>(delay.count());
 }
 
 void log_death(const Watch& watch, const Group& group, pid_t pid, int wait_status) {

@@ -127,6 +127,25 @@ Result<Identity> resolve_identity(const config::DaemonSettings& settings) {
   return identity;
 }
 
+Result<os::RequiredOwner> resolve_script_owner(const config::DaemonSettings& settings) {
+  const auto refused = [&](const char* option, const Error& error) {
+    return failed(ErrorCode::UnknownAccount,
+                  "process group '" + settings.name + "': " + option + "=: " + error.what);
+  };
+  os::RequiredOwner owner;
+  if (!settings.script_user.empty()) {
+    const Result<Account> account = find_account(settings.script_user);
+    if (!account) return refused("script-user", account.error());
+    owner.uid = account->uid;
+  }
+  if (!settings.script_group.empty()) {
+    const Result<gid_t> gid = find_group(settings.script_group);
+    if (!gid) return refused("script-group", gid.error());
+    owner.gid = *gid;
+  }
+  return owner;
+}
+
 Result<uid_t> resolve_socket_owner(const config::DaemonSettings& settings) {
   if (settings.socket_user.empty()) return ap_unixd_config.user_id;
   const Result<Account> account = find_account(settings.socket_user);

@@ -37,6 +37,7 @@ struct KeptGroup {
   int listener;  ///< -1: the group was removed, its last hosts drain
   int commands;  ///< listens for `wsgix ctl`; as long as the listener
   int scoreboard;
+  int failures;  ///< hosts in a row that ended early
   int delay_ms;  ///< before the next start of its host
   milliseconds shutdown_timeout;
   bool is_defined;  ///< by the present configuration

@@ -93,10 +93,28 @@ std::optional<config::Preload> preload_of(const server_rec& server, const Script
   return config::Preload{alias.target, *application_group, static_callable(alias, config)};
 }
 
+void add_once(std::vector<config::Preload>& preloads, config::Preload preload) {
+  if (std::find(preloads.begin(), preloads.end(), preload) == preloads.end()) {
+    preloads.push_back(std::move(preload));
+  }
+}
+
 }  // namespace
 
+std::vector<config::Preload> imports_of(const server_rec& main, std::string_view group) {
+  std::vector<config::Preload> imports;
+  for (const server_rec* server = &main; server != nullptr; server = server->next) {
+    for (const ImportScript& import : config_of(*server).imports) {
+      if (*import.process_group != group) continue;
+      // No callable: an imported script need not be an application.
+      add_once(imports, {import.script, *import.application_group, {}});
+    }
+  }
+  return imports;
+}
+
 std::vector<config::Preload> preloads_of(const server_rec& main, std::string_view group) {
-  std::vector<config::Preload> preloads;
+  std::vector<config::Preload> preloads = imports_of(main, group);
   const std::size_t inherited = config_of(main).aliases.size();
   for (const server_rec* server = &main; server != nullptr; server = server->next) {
     const std::vector<ScriptAlias>& aliases = config_of(*server).aliases;
@@ -104,9 +122,7 @@ std::vector<config::Preload> preloads_of(const server_rec& main, std::string_vie
     const std::size_t own = server->is_virtual ? aliases.size() - inherited : aliases.size();
     for (std::size_t i = 0; i < own; ++i) {
       const auto preload = preload_of(*server, aliases[i], group);
-      if (preload && std::find(preloads.begin(), preloads.end(), *preload) == preloads.end()) {
-        preloads.push_back(*preload);
-      }
+      if (preload) add_once(preloads, *preload);
     }
   }
   return preloads;

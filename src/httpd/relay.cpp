@@ -44,7 +44,7 @@ wire::RequestHead head_of(request_rec& r, const Route& route, BodyFacts body) {
   head.script_modified_us = r.finfo.mtime;
   head.request_start_us = r.request_time;
   head.queue_start_us = apr_time_now();
-  head.script = r.filename;
+  head.script = route.script;
   head.application_group = route.application_group;
   head.callable = route.callable;
   return head;

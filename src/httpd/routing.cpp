@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "mapping.hpp"
+#include "wsgix/config/paths.hpp"
 #include "wsgix/wsgi/environ.hpp"
 
 namespace wsgix::httpd {
@@ -66,7 +67,23 @@ Result<const Group*> find_group(const request_rec& r, const std::string& name) {
                   std::string(r.method) + " " + r.uri + ": process group '" + name +
                       "' belongs to another virtual host (" + group->place + ")");
   }
+  if (group->is_service()) {
+    return failed(ErrorCode::GroupServesNoRequests,
+                  std::string(r.method) + " " + r.uri + ": process group '" + name +
+                      "' has threads=0 and serves no requests (" + group->place + ")");
+  }
   return group;
+}
+
+Result<std::string_view> script_in_jail(const request_rec& r, const Group& group) {
+  const std::string_view file = or_empty(r.filename);
+  const std::string& jail = group.settings.chroot;
+  if (jail.empty()) return file;
+  if (const auto inside = config::path_in_jail(jail, file)) return *inside;
+  return failed(ErrorCode::ScriptOutsideJail,
+                std::string(r.method) + " " + r.uri + ": script " + std::string(file) +
+                    " is not below chroot=" + jail + " of process group '" + group.settings.name +
+                    "' (" + group.place + ")");
 }
 
 }  // namespace
@@ -86,12 +103,16 @@ Result<Route> route(request_rec& r) {
       chosen(r, kNoteApplicationGroup, config.application_group, "%{RESOURCE}"), facts);
   route.callable =
       wsgi::expand_callable_name(chosen(r, kNoteCallable, config.callable, "application"), facts);
+  route.script = or_empty(r.filename);
   const std::string group =
       wsgi::expand_group_name(chosen(r, kNoteProcessGroup, config.process_group, ""), facts);
   if (!group.empty()) {
     const Result<const Group*> found = find_group(r, group);
     if (!found) return failed(found);
     route.group = *found;
+    const Result<std::string_view> script = script_in_jail(r, **found);
+    if (!script) return failed(script);
+    route.script = *script;
   }
   return route;
 }

@@ -16,11 +16,13 @@ struct Route {
   bool script_reloading = true;
   bool pass_authorization = false;
   // Views of the request's own memory, or of the request's pool.
+  std::string_view script;  ///< its file, as the process that executes it sees it
   std::string_view script_name;
   std::string_view path_info;
 };
 
-/// UnknownProcessGroup or ForeignProcessGroup when the request cannot be served.
+/// UnknownProcessGroup, ForeignProcessGroup, GroupServesNoRequests or ScriptOutsideJail when the
+/// request cannot be served.
 Result<Route> route(request_rec& r);
 
 }  // namespace wsgix::httpd

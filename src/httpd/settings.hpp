@@ -57,6 +57,14 @@ struct ScriptAlias {
   std::string place;
 };
 
+/// WSGIImportScript. Both names are there once the line has been read.
+struct ImportScript {
+  std::string script;
+  std::optional<std::string> process_group;
+  std::optional<std::string> application_group;
+  std::string place;
+};
+
 struct GroupDefinition {
   config::DaemonSettings settings;
   std::string place;
@@ -73,6 +81,7 @@ struct ServerConfig {
   std::vector<ScriptAlias> aliases;
   std::vector<GroupDefinition> groups;  ///< those of this server alone
   std::vector<GroupMention> mentions;   ///< likewise
+  std::vector<ImportScript> imports;    ///< likewise
 
   // Only the main server's are read.
   std::optional<std::string> socket_prefix;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <grp.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,8 +19,31 @@ std::vector<gid_t> as_set(std::vector<gid_t> groups) {
   return groups;
 }
 
+/// The highest descriptor that a process of ours can have got before it drops its rights.
+constexpr int kMostDescriptors = 1024;
+
+/// A directory outside, opened before, is a way out: fchdir(2) does not ask where / is.
+bool holds_a_directory() {
+  for (int fd = 0; fd < kMostDescriptors; ++fd) {
+    struct stat info {};
+    if (::fstat(fd, &info) == 0 && S_ISDIR(info.st_mode)) return true;
+  }
+  return false;
+}
+
+bool works_in_root() {
+  struct stat root {};
+  struct stat here {};
+  return ::stat("/", &root) == 0 && ::stat(".", &here) == 0 && root.st_dev == here.st_dev &&
+         root.st_ino == here.st_ino;
+}
+
 class KernelPrivilegeCalls final : public PrivilegeCalls {
  public:
+  int enter_jail(const std::string& folder) override {
+    if (::chdir(folder.c_str()) != 0 || ::chroot(".") != 0) return -1;
+    return ::chdir("/");
+  }
   int setgroups(const std::vector<gid_t>& groups) override {
     return ::setgroups(groups.size(), groups.data());
   }
@@ -42,6 +66,10 @@ class KernelPrivilegeCalls final : public PrivilegeCalls {
   }
 
   bool can_regain_root() override { return ::setresuid(0, 0, 0) == 0 || ::setresgid(0, 0, 0) == 0; }
+
+  bool can_leave_jail() override {
+    return holds_a_directory() || !works_in_root() || ::chroot("/") == 0;
+  }
 };
 
 }  // namespace
@@ -66,6 +94,13 @@ Result<void> drop_privileges(PrivilegeCalls& calls, const Identity& to) {
         fmt::format("group '{}' would run as uid {} gid {}", to.group_name, to.uid, to.gid));
   }
 
+  // Needs root, as everything up to the proof does.
+  if (!to.jail.empty() && calls.enter_jail(to.jail) != 0) {
+    const int os_errno = errno;
+    return failed(ErrorCode::CannotUseDirectory,
+                  fmt::format("group '{}': chroot={}", to.group_name, to.jail), os_errno,
+                  "name a folder that exists with chroot=");
+  }
   // Groups first: setresuid() gives away the capability that changing them needs.
   if (calls.setgroups(to.supplementary) != 0) return failed_at("setgroups");
   if (calls.setresgid(to.gid) != 0) return failed_at("setresgid");
@@ -77,6 +112,11 @@ Result<void> drop_privileges(PrivilegeCalls& calls, const Identity& to) {
     return failed(ErrorCode::PrivilegesSurvivedDrop,
                   fmt::format("group '{}': the process still holds more than uid {} gid {}",
                               to.group_name, to.uid, to.gid));
+  }
+  if (!to.jail.empty() && calls.can_leave_jail()) {
+    return failed(
+        ErrorCode::PrivilegesSurvivedDrop,
+        fmt::format("group '{}': the process can still leave chroot={}", to.group_name, to.jail));
   }
   return {};
 }

@@ -218,7 +218,7 @@ std::optional<Error> load(const Script& script, const Context& context) {
     return error;
   }
   const std::string name(view(context.wanted.callable_name));
-  if (callable_in(module.get(), name)) return {};
+  if (name.empty() || callable_in(module.get(), name)) return {};
   // Not kept, so that the next request executes the repaired script.
   forget_module(script.module_name);
   return log_and_pass(lacks_callable(module.get(), name, script.path()), context.log);
@@ -238,6 +238,7 @@ std::optional<Application> try_loaded(const Script& script, const Context& conte
     return Application{{}, false, interrupted(script, context)};
   }
   const std::string name(view(context.wanted.callable_name));
+  if (name.empty()) return Application{{}, false, {}};
   if (Ref callable = callable_in(module.get(), name))
     return Application{std::move(callable), false, {}};
   return Application{

@@ -183,15 +183,24 @@ Result<std::string> read_settings_of(const std::string& home) {
   return text;
 }
 
+/// The library of that version, as the system's linker finds it.
+std::string library_name_of(const std::string& version, const std::string& default_library) {
+  return version_in_library_name(default_library) == version ? default_library
+                                                             : library_names(version).front();
+}
+
+Failed says_no_version(const std::string& home) {
+  return failed(ErrorCode::PythonHomeUnusable,
+                fmt::format("Python home {}: pyvenv.cfg does not say which Python made it", home),
+                0, "make the virtual environment again");
+}
+
 Result<PythonChoice> choose_environment(const std::string& home) {
   const Result<std::string> text = read_settings_of(home);
   if (!text) return failed(text);
   Pyvenv settings = parse_pyvenv(*text);
   if (settings.version.empty()) settings.version = version_of_folders(home);
-  if (settings.home.empty() || settings.version.empty())
-    return failed(ErrorCode::PythonHomeUnusable,
-                  fmt::format("Python home {}: pyvenv.cfg does not say which Python made it", home),
-                  0, "make the virtual environment again");
+  if (settings.home.empty() || settings.version.empty()) return says_no_version(home);
   if (auto known = check_version(home, settings.version); !known) return failed(known);
   if (!is_folder(settings.home))
     return failed(ErrorCode::PythonHomeUnusable,
@@ -208,8 +217,7 @@ Result<PythonChoice> choose_environment(const std::string& home) {
   return PythonChoice{*library, program.string(), {}, settings.version};
 }
 
-Result<PythonChoice> choose_installation(const std::string& home,
-                                         const std::string& default_library) {
+Result<std::string> installed_version(const std::string& home, const std::string& default_library) {
   const std::vector<std::string> versions = versions_below(home);
   if (versions.empty())
     return failed(ErrorCode::PythonHomeUnusable,
@@ -219,14 +227,46 @@ Result<PythonChoice> choose_installation(const std::string& home,
   // The default's version where it is there, so that PYTHONHOME=/usr means the same everywhere.
   const std::string preferred = version_in_library_name(default_library);
   const bool has_preferred = std::count(versions.begin(), versions.end(), preferred) > 0;
-  const std::string version = has_preferred ? preferred : versions.back();
-  if (auto known = check_version(home, version); !known) return failed(known);
-  const Result<std::string> library = library_of(home, {resolved(home)}, version);
+  return has_preferred ? preferred : versions.back();
+}
+
+Result<PythonChoice> choose_installation(const std::string& home,
+                                         const std::string& default_library) {
+  const Result<std::string> version = installed_version(home, default_library);
+  if (!version) return failed(version);
+  if (auto known = check_version(home, *version); !known) return failed(known);
+  const Result<std::string> library = library_of(home, {resolved(home)}, *version);
   if (!library) return failed(library);
-  return PythonChoice{*library, {}, home, version};
+  return PythonChoice{*library, {}, home, *version};
 }
 
 }  // namespace
+
+Result<PythonChoice> choose_jailed_python(const std::string& jail, const std::string& python_home,
+                                          const std::string& default_library) {
+  if (python_home.empty())
+    return PythonChoice{default_library, {}, {}, version_in_library_name(default_library)};
+  const std::string seen = jail + python_home;
+  if (auto folder = check_folder(seen); !folder) return failed(folder);
+  PythonChoice choice;
+  std::error_code ignored;
+  if (fs::exists(fs::path(seen) / "pyvenv.cfg", ignored)) {
+    const Result<std::string> text = read_settings_of(seen);
+    if (!text) return failed(text);
+    choice.version = parse_pyvenv(*text).version;
+    if (choice.version.empty()) choice.version = version_of_folders(seen);
+    if (choice.version.empty()) return says_no_version(seen);
+    choice.program = (fs::path(python_home) / "bin" / "python").string();
+  } else {
+    const Result<std::string> version = installed_version(seen, default_library);
+    if (!version) return failed(version);
+    choice.version = *version;
+    choice.home = python_home;
+  }
+  if (auto known = check_version(seen, choice.version); !known) return failed(known);
+  choice.libpython = library_name_of(choice.version, default_library);
+  return choice;
+}
 
 Result<PythonChoice> choose_python(const std::string& python_home,
                                    const std::string& default_library) {

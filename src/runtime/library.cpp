@@ -76,15 +76,20 @@ Result<const wsgix_runtime*> open(const PythonChoice& python,
   // One Python per process is a fact of the process, so this is the place that remembers it.
   static std::mutex mutex;
   static std::string opened_library;
+  static const wsgix_runtime* opened_runtime = nullptr;
   const std::lock_guard lock(mutex);
   if (!opened_library.empty() && opened_library != python.libpython) {
     return failed(ErrorCode::RuntimeLibraryRefused,
                   fmt::format("{} cannot be opened: this process already runs {}", python.libpython,
                               opened_library));
   }
+  // In a jail none of the files can be seen any more.
+  if (opened_runtime != nullptr) return opened_runtime;
   if (auto opened = open_libpython(python); !opened) return failed(opened);
   opened_library = python.libpython;
-  return open_runtime(runtime_directory);
+  const Result<const wsgix_runtime*> table = open_runtime(runtime_directory);
+  if (table) opened_runtime = *table;
+  return table;
 }
 
 Error to_error(const wsgix_failure& failure) {

@@ -26,12 +26,34 @@ REFUSED = {
                                 ["proces-group"]),
     "bad regular expression": ("WSGIScriptAliasMatch ^/( $apps/suite.wsgi", ["WSGIScriptAliasMatch"]),
     "directive that is not there yet": (
-        "WSGIImportScript /x process-group=a application-group=b",
-        ["WX3007", "WSGIImportScript", "httpd.conf:"]),
+        "WSGIDispatchScript /x", ["WX3007", "WSGIDispatchScript", "httpd.conf:"]),
+    "imported script without a group": (
+        "WSGIImportScript /x application-group=b", ["Name of WSGI process group required."]),
+    "imported script without an interpreter": (
+        "WSGIImportScript /x process-group=%{GLOBAL}",
+        ["Name of WSGI application group required."]),
+    "imported script with a bad option": (
+        "WSGIImportScript /x callable=b", ["WX3002", "'callable'"]),
+    "imported script of an unknown group": (
+        "WSGIImportScript /x process-group=nowhere application-group=b", ["WX3003", "nowhere"]),
+    "requests for a service by directive": (
+        "WSGIDaemonProcess a threads=0\nWSGIProcessGroup a", ["WX3013", "WSGIProcessGroup 'a'"]),
+    "requests for a service by alias": (
+        "WSGIDaemonProcess a threads=0\nWSGIScriptAlias / $apps/suite.wsgi process-group=a",
+        ["WX3013", "process-group= 'a'"]),
+    "two owners of a script": ("WSGIDaemonProcess a script-user=root script-group=root",
+                               ["script-user", "script-group", "exclude"]),
+    "unknown owner of a script": ("WSGIDaemonProcess a script-user=nobody-at-all",
+                                  ["WX3008", "script-user", "nobody-at-all"]),
+    "unknown group of a script": ("WSGIDaemonProcess a script-group=nobody-at-all",
+                                  ["WX3008", "script-group", "nobody-at-all"]),
+    "jail that leads up": ("WSGIDaemonProcess a chroot=/srv/../etc", ["chroot", "without .."]),
+    "jail that is not there": ("WSGIDaemonProcess a chroot=/not/there", ["WX2006", "/not/there"]),
+    "jail that is a file": ("WSGIDaemonProcess a chroot=/etc/passwd", ["WX2006", "/etc/passwd"]),
     "container that is not there yet": (
         "<WSGIInterpreterOptions>\n</WSGIInterpreterOptions>", ["WX3007", "WSGIInterpreterOptions"]),
-    "option that is not there yet": ("WSGIDaemonProcess a memory-limit=5",
-                                     ["WX3007", "memory-limit"]),
+    "option that is not there yet": ("WSGIDaemonProcess a server-metrics=On",
+                                     ["WX3007", "server-metrics"]),
     "flag that is none": ("WSGIScriptReloading Maybe", ["On", "Off"]),
     "trusted proxy that is a name": (
         "WSGITrustedProxies 10.0.0.1 proxy.example", ["WSGITrustedProxies", "'proxy.example'"]),
@@ -53,6 +75,13 @@ ACCEPTED = {
         "python-path=/tmp display-name=%{GROUP} listen-backlog=10 maximum-requests=100 "
         "startup-timeout=10 graceful-timeout=5 shutdown-timeout=3 connect-timeout=3 "
         "queue-timeout=10 socket-timeout=20"),
+    "limits and identity": (
+        "WSGIDaemonProcess a chroot=/ script-user=root cpu-priority=-5 cpu-time-limit=60 "
+        "memory-limit=512m virtual-memory-limit=4g stack-size=256k"),
+    "the root folder as a jail, and imported scripts": (
+        "WSGIDaemonProcess a chroot=///./\nWSGIDaemonProcess b threads=0\n"
+        "WSGIImportScript $apps/suite.wsgi process-group=b application-group=%{GLOBAL}\n"
+        "WSGIImportScript $apps/suite.wsgi process-group=%{GLOBAL} application-group=b"),
     "conditional on the module's name": (
         "<IfModule mod_wsgi.c>\nWSGIRestrictStdout Off\n</IfModule>\n"
         "<IfModule wsgi_module>\nWSGIRestrictStdin Off\n</IfModule>"),
@@ -107,6 +136,25 @@ class TestConfiguration:
 
         assert status == 0, said
         assert "WX3009" in said and "not-there.wsgi" in said
+
+    def test_a_service_without_a_script_is_a_warning(self, make_httpd):
+        status, said = make_httpd("WSGIDaemonProcess a threads=0\n" + OK).check_config()
+
+        assert status == 0, said
+        assert "WX3014" in said and "'a'" in said
+
+    @pytest.mark.root
+    def test_a_script_that_its_group_cannot_reach_is_a_warning(self, make_httpd):
+        httpd = make_httpd("WSGIDaemonProcess a user=games\n"
+                           "WSGIScriptAlias / $root/hidden/app.wsgi process-group=a "
+                           "application-group=%{GLOBAL}",
+                           files={"hidden/app.wsgi": ""})
+        httpd.path("hidden").chmod(0o700)
+
+        status, said = httpd.check_config()
+
+        assert status == 0, said
+        assert "WX5001" in said and "user games cannot search" in said and "/hidden" in said
 
     @pytest.mark.parametrize("name", ["X-Nothing", "X_Forwarded_For"])
     def test_a_trusted_header_without_an_effect_is_a_warning(self, make_httpd, name):

@@ -76,6 +76,21 @@ TEST_F(Loader, TrustsTheCallersTimeOnlyWhenItFits) {
   EXPECT_EQ(Server::the().handle(request).body, "1");
 }
 
+TEST_F(Loader, ImportsAScriptThatIsNoApplication) {
+  Request request;
+  request.script = write("warm_up.py", "import sys\nsys.warmed_up = True\n");
+  wsgix_failure why{};
+  request.callable_name.clear();
+
+  EXPECT_EQ(Server::the().load(request, why), 0) << why.what;
+  EXPECT_EQ(Server::the().load(request, why), 0) << why.what;
+  EXPECT_EQ(run("import sys\n" + hello("str(sys.warmed_up).encode()")).body, "True");
+
+  request.callable_name = "application";
+  EXPECT_EQ(Server::the().load(request, why), 1);
+  EXPECT_EQ(why.code, 5006u);
+}
+
 TEST_F(Loader, AnswersStaleWhenItMayNotReloadInPlace) {
   Request request;
   request.script = write("stale.wsgi", hello("b'old'"));

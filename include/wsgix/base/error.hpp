@@ -56,8 +56,12 @@ enum class ErrorCode : std::uint16_t {
   EmbeddedModeRestricted = 3006,
   OptionNotAvailable = 3007,  ///< a name of the contract that this version does not have yet
   UnknownAccount = 3008,
-  ScriptMissing = 3009,     ///< configuration names a script that is not there (warning)
-  ScriptNotGranted = 3010,  ///< no Require covers the script's directory (warning)
+  ScriptMissing = 3009,          ///< configuration names a script that is not there (warning)
+  ScriptNotGranted = 3010,       ///< no Require covers the script's directory (warning)
+  ScriptOwnerRefused = 3011,     ///< script-user= or script-group=
+  ScriptOutsideJail = 3012,      ///< chroot=
+  GroupServesNoRequests = 3013,  ///< threads=0
+  ServiceWithoutScripts = 3014,  ///< threads=0 without a WSGIImportScript (warning)
 
   // 4000: finding and starting a Python
   PythonHomeUnusable = 4001,

@@ -49,7 +49,7 @@ struct DaemonSettings {
   std::string lang;
   std::string locale;
   std::string socket_user;
-  std::string chroot;
+  std::string chroot;       ///< in its normal spelling; empty: none
   std::string script_user;  ///< who has to own each script; excludes script_group
   std::string script_group;
 
@@ -102,6 +102,10 @@ std::vector<std::string_view> option_names();
 /// "threads 5 versus 15": the first option in which they differ, for messages; empty: in none.
 std::string first_difference(const DaemonSettings& one, const DaemonSettings& other);
 
+/// What a group with threads=0 has no use for: limits that are measured by requests, and by Python
+/// making progress for them.
+void remove_request_limits(DaemonSettings& settings);
+
 /// What ps shows: display-name with %{GROUP} as "(wsgi:NAME)"; our own default when none is given.
 std::string title(const DaemonSettings& settings);
 
@@ -125,6 +129,8 @@ struct HostSettings {
   std::string user_name;
   std::string user_home;  ///< HOME, and the working directory when home= is absent
   bool change_to_user_home = false;
+  std::optional<std::uint32_t> script_uid;  ///< of script-user=
+  std::optional<std::uint32_t> script_gid;  ///< of script-group=
 
   std::string socket_path;                    ///< for messages
   std::string token;                          ///< wire::kTokenBytes raw bytes

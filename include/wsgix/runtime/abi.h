@@ -187,7 +187,7 @@ typedef struct wsgix_runtime {
   /* "3.11.2"; valid after start(). */
   const char* (*python_version)(void);
   /* Imports the script into its interpreter now. 0, or 1: the cause is already logged, `why`
-   * repeats it in one sentence. Any thread. */
+   * repeats it in one sentence. Any thread. An empty callable_name: the script needs none. */
   int (*load_script)(const wsgix_script* script, wsgix_failure* why);
   /* Runs one request on the calling thread. Many threads may be inside at once. */
   void (*handle_request)(const wsgix_request* request, wsgix_outcome* outcome);

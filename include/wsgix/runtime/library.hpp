@@ -27,6 +27,13 @@ struct PythonChoice {
 Result<PythonChoice> choose_python(const std::string& python_home,
                                    const std::string& default_library);
 
+/// For a group with chroot=: `python_home` is a path inside `jail` (empty for a process that is in
+/// it already), and so are program and home of the choice. The library is always one that the
+/// system's linker finds, by name: root opens it before the process enters the jail, so nothing
+/// that the group's account may write to can decide which file that is.
+Result<PythonChoice> choose_jailed_python(const std::string& jail, const std::string& python_home,
+                                          const std::string& default_library);
+
 /// Can that account reach and read the folder? Names the first directory that it cannot search,
 /// with its owner and mode. For configtest: looks with the permission bits, not with access(2).
 Result<void> check_reachable(const std::string& path, std::uint32_t uid, std::uint32_t gid,
@@ -34,8 +41,8 @@ Result<void> check_reachable(const std::string& path, std::uint32_t uid, std::ui
 
 /// Opens libpython (RTLD_GLOBAL: extension modules look their symbols up there) and then
 /// wsgix-runtime.abi3.so from `runtime_directory`, and asks it for its table. Neither is ever
-/// closed: CPython cannot be unloaded. A process does this once; a second call with another
-/// Python is refused.
+/// closed: CPython cannot be unloaded. A process does this once: the same Python again is the same
+/// table, without a look at any file; another one is refused.
 Result<const wsgix_runtime*> open(const PythonChoice& python, const std::string& runtime_directory);
 
 /// A wsgix_failure as our own error.

@@ -10,6 +10,10 @@ namespace wsgix::supervisor {
 
 class RestartPolicy {
  public:
+  RestartPolicy() noexcept = default;
+  /// `failures`: what failures_in_a_row() of an earlier policy said.
+  explicit RestartPolicy(int failures) noexcept : failures_(failures) {}
+
   /// One that became ready and lived this long proves that starting works.
   static constexpr seconds kLongEnough{10};
 

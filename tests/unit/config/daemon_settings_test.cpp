@@ -46,6 +46,8 @@ const Accepted kAccepted[] = {
     {"socket-timeout", "0", [](auto& s) { return s.socket_timeout == 0s; }},
     {"response-buffering", "2m", [](auto& s) { return s.response_buffering_bytes == 2 << 20; }},
     {"chroot", "/srv/jail", [](auto& s) { return s.chroot == "/srv/jail"; }},
+    {"chroot", "//srv/./jail/", [](auto& s) { return s.chroot == "/srv/jail"; }},
+    {"chroot", "/", [](auto& s) { return s.chroot.empty(); }},
     {"script-user", "joe", [](auto& s) { return s.script_user == "joe"; }},
     {"script-group", "#7", [](auto& s) { return s.script_group == "#7"; }},
     {"eviction-timeout", "0", [](auto& s) { return s.eviction_timeout == 0ms; }},
@@ -129,6 +131,7 @@ TEST(DaemonSettings, RefusesImpossibleValuesNamingOptionValueAndRange) {
       {"memory-recycle", "512m,512m", "HARD larger"},
       {"memory-recycle", "512m,", "SOFT,HARD"},
       {"chroot", "srv", "absolute"},
+      {"chroot", "/srv/../jail", "without .."},
       {"graceful-timeout", "-1", "0 to"},
       {"graceful-timeout", "s", "30s"},
       {"graceful-timeout", "1.5", "30s"},
@@ -250,6 +253,8 @@ HostSettings unusual() {
   host.user_name = "shop";
   host.user_home = "/home/shop";
   host.change_to_user_home = true;
+  host.script_uid = 0;
+  host.script_gid = 4294967295u;
   host.socket_path = "/run/wsgix.1.sock";
   host.token = std::string("\0\x01:\xff", 4);
   host.peer_uid = 33;
@@ -324,6 +329,17 @@ TEST(HostFields, RefuseUnknownRepeatedAndImpossible) {
     }
     EXPECT_FALSE(from_fields(fields)) << name << "=" << value;
   }
+}
+
+TEST(DaemonSettings, AScriptHasOneOwner) {
+  DaemonSettings settings;
+  settings.name = "shop";
+  ASSERT_TRUE(set_option(settings, "script-user", "joe"));
+
+  const auto refused = set_option(settings, "script-group", "staff");
+
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().what.find("exclude each other"), std::string::npos);
 }
 
 }  // namespace

@@ -207,6 +207,30 @@ TEST_F(DispatcherTest, ShowsTheRunningRequestAndReportsItsScriptOnce) {
   EXPECT_EQ(events_.used()[0], (ScriptUse{"/srv/app.wsgi", "", "application", false, false, 0}));
 }
 
+TEST_F(DispatcherTest, ExecutesOnlyAScriptOfTheDemandedOwner) {
+  bool was_executed = false;
+  handler() = [&](const wsgix_request& request) {
+    was_executed = true;
+    return respond(request, "");
+  };
+  application_.script_owner.uid = ::geteuid() + 1;
+  serve(1);
+  Client client(path_);
+
+  EXPECT_EQ(client.ask().next(), "Welcome");
+  const auto answer = client->receive(Client::soon());
+
+  ASSERT_TRUE(answer);
+  ASSERT_EQ(answer->type, FrameType::Failure);
+  const auto failure = wire::decode_failure(answer->payload);
+  ASSERT_TRUE(failure);
+  EXPECT_EQ(failure->http_status, 403);
+  EXPECT_TRUE(failure->what.starts_with("WX3011: ")) << failure->what;
+  EXPECT_FALSE(was_executed);
+  // The connection is as good as before.
+  EXPECT_EQ(client.ask().answer(), "Failure");
+}
+
 TEST_F(DispatcherTest, WelcomesAndAnswersManyRequestsOnOneConnection) {
   handler() = [](const wsgix_request& request) {
     return respond(request, testing::environ_value(request, "QUERY_STRING"));

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wsgix/os/privileges.hpp"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,17 +15,20 @@ namespace wsgix::os {
 namespace {
 
 const Identity kBlog{"blog", 1003, 1004, {44, 45}};
+const Identity kJailed{"blog", 1003, 1004, {44, 45}, "/srv/jail"};
 
 /// Writes down every call and makes the named one fail.
 class ScriptedCalls final : public PrivilegeCalls {
  public:
   explicit ScriptedCalls(std::string failing = "") : failing_(std::move(failing)) {}
 
+  int enter_jail(const std::string&) override { return note("enter_jail"); }
   int setgroups(const std::vector<gid_t>&) override { return note("setgroups"); }
   int setresgid(gid_t) override { return note("setresgid"); }
   int setresuid(uid_t) override { return note("setresuid"); }
   bool holds_exactly(const Identity&) override { return note("holds_exactly") == 0; }
   bool can_regain_root() override { return note("can_regain_root") != 0; }
+  bool can_leave_jail() override { return note("can_leave_jail") != 0; }
 
   std::vector<std::string> made;
 
@@ -45,6 +50,16 @@ TEST(DropPrivileges, ChangesGroupsBeforeTheUser) {
                                                   "holds_exactly", "can_regain_root"}));
 }
 
+TEST(DropPrivileges, EntersTheJailWhileItMayAndProvesThatThereIsNoWayOut) {
+  ScriptedCalls calls;
+
+  ASSERT_TRUE(drop_privileges(calls, kJailed));
+
+  EXPECT_EQ(calls.made,
+            (std::vector<std::string>{"enter_jail", "setgroups", "setresgid", "setresuid",
+                                      "holds_exactly", "can_regain_root", "can_leave_jail"}));
+}
+
 TEST(DropPrivileges, RefusesRootBeforeAnyCall) {
   for (const Identity& root : {Identity{"blog", 0, 7, {}}, Identity{"blog", 7, 0, {}}}) {
     ScriptedCalls calls;
@@ -62,7 +77,7 @@ class DropPrivilegesWhenOneStepFails : public testing::TestWithParam<const char*
 TEST_P(DropPrivilegesWhenOneStepFails, StopsThereAndSaysWhich) {
   ScriptedCalls calls(GetParam());
 
-  const auto dropped = drop_privileges(calls, kBlog);
+  const auto dropped = drop_privileges(calls, kJailed);
 
   ASSERT_FALSE(dropped);
   EXPECT_EQ(calls.made.back(), GetParam()) << "went on after a failed step";
@@ -70,8 +85,8 @@ TEST_P(DropPrivilegesWhenOneStepFails, StopsThereAndSaysWhich) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryStep, DropPrivilegesWhenOneStepFails,
-                         testing::Values("setgroups", "setresgid", "setresuid", "holds_exactly",
-                                         "can_regain_root"));
+                         testing::Values("enter_jail", "setgroups", "setresgid", "setresuid",
+                                         "holds_exactly", "can_regain_root", "can_leave_jail"));
 
 /// Runs `body` in a child, because there is no way back from it.
 int exit_code_of(const std::function<int()>& body) {
@@ -93,6 +108,42 @@ TEST(DropPrivileges, ReallyGivesRootUp) {
   });
 
   EXPECT_EQ(code, 0);
+}
+
+/// In a jail of its own, as nobody; the descriptor that stays open is closed on exec by nobody.
+int drop_into_jail(const std::string& jail, int keep_open) {
+  for (int fd = 3; fd < 1024; ++fd) {
+    if (fd != keep_open) ::close(fd);
+  }
+  const Identity nobody{"blog", 65534, 65534, {}, jail};
+  const auto dropped = drop_privileges(kernel_privilege_calls(), nobody);
+  if (!dropped) return dropped.error().code == ErrorCode::PrivilegesSurvivedDrop ? 2 : 1;
+  return ::access("/etc/passwd", F_OK) == 0 ? 3 : 0;
+}
+
+TEST(DropPrivileges, ReallyEntersTheJail) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  char jail[] = "/tmp/wsgix-jail-XXXXXX";
+  ASSERT_NE(::mkdtemp(jail), nullptr);
+  ::chmod(jail, 0755);
+
+  EXPECT_EQ(exit_code_of([&] { return drop_into_jail(jail, -1); }), 0);
+  EXPECT_EQ(exit_code_of([&] { return drop_into_jail("/nonexistent", -1); }), 1);
+
+  ::rmdir(jail);
+}
+
+TEST(DropPrivileges, NoticesAnOpenFolderThatLeadsOutOfTheJail) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  char jail[] = "/tmp/wsgix-jail-XXXXXX";
+  ASSERT_NE(::mkdtemp(jail), nullptr);
+
+  const int code = exit_code_of([&] {
+    return drop_into_jail(jail, ::open("/", O_RDONLY | O_DIRECTORY));
+  });
+
+  EXPECT_EQ(code, 2);
+  ::rmdir(jail);
 }
 
 TEST(DropPrivileges, NoticesAGroupThatWasNotAskedFor) {

@@ -131,6 +131,31 @@ TEST_F(ChoosePython, PrefersTheDefaultsVersionInAnInstallation) {
   EXPECT_EQ(choice->program, "");
 }
 
+TEST_F(ChoosePython, InAJailTakesPathsFromInsideAndTheLibraryFromTheSystem) {
+  write("venv/pyvenv.cfg", "home = /usr/bin\nversion = 3.12.4\n");
+  write("python/lib/python3.13/encodings/__init__.py");
+  write("python/lib/libpython3.13.so.1.0");
+
+  const auto none = choose_jailed_python(root(), "", kDefault);
+  const auto environment = choose_jailed_python(root(), "/venv", kDefault);
+  const auto installation = choose_jailed_python(root(), "/python", kDefault);
+
+  ASSERT_TRUE(none && environment && installation);
+  EXPECT_EQ(none->libpython, kDefault);
+  EXPECT_EQ(environment->libpython, "libpython3.12.so.1.0");
+  EXPECT_EQ(environment->program, "/venv/bin/python");
+  EXPECT_EQ(installation->libpython, "libpython3.13.so.1.0");
+  EXPECT_EQ(installation->home, "/python");
+  EXPECT_EQ(installation->program, "");
+}
+
+TEST_F(ChoosePython, InAJailNamesThePathOutsideThatIsNotThere) {
+  const auto choice = choose_jailed_python(root(), "/gone", kDefault);
+
+  ASSERT_FALSE(choice);
+  EXPECT_NE(choice.error().what.find(root() + "/gone"), std::string::npos) << choice.error().what;
+}
+
 TEST_F(ChoosePython, NamesThePartOfThePathThatIsWrong) {
   write("file");
   const std::pair<std::string, std::string> cases[] = {

@@ -21,6 +21,14 @@ TEST(RestartPolicy, CountsAWorkerThatWasReadyButShort) {
             milliseconds(250));
 }
 
+TEST(RestartPolicy, GoesOnFromACountThatWasKept) {
+  RestartPolicy first;
+  for (int i = 0; i < 3; ++i) first.delay_after_end(false, seconds(0));
+
+  EXPECT_EQ(RestartPolicy(first.failures_in_a_row()).delay_after_end(true, seconds(1)),
+            milliseconds(1000));
+}
+
 TEST(RestartPolicy, ForgivesOnceAWorkerLivedLongEnough) {
   RestartPolicy policy;
   for (int i = 0; i < 5; ++i) policy.delay_after_end(false, seconds(0));
