@@ -49,6 +49,17 @@ std::string_view remedy_for(ErrorCode code) noexcept {
     case ErrorCode::ReadinessReport: return "nothing to do";
     case ErrorCode::WorkerForced:
       return "find the request or thread that did not end, or raise shutdown-timeout=";
+    case ErrorCode::WorkerHangs:
+      return "look in the stacks for what holds the GIL; raise deadlock-timeout= if it was right "
+             "to";
+    case ErrorCode::RequestStuck:
+      return "look in the stacks for what the request waits for; give such calls a timeout";
+    case ErrorCode::MemoryLimitReached:
+      return "find what grows, or raise the hard limit of memory-recycle=";
+    case ErrorCode::NewVersionBroken:
+      return "correct the script; it is tried again when it changes";
+    case ErrorCode::GroupOverloaded:
+      return "look at what the busiest URLs wait for; raise threads= or processes= if it is right";
 
     case ErrorCode::CommandRefused:
       return "use the wsgix of the version that httpd runs; docs/wsgix-ctl.md has the commands";

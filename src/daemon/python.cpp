@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "wsgix/os/signals.hpp"
+
 namespace wsgix::daemon {
 namespace {
 
@@ -22,8 +24,8 @@ void log_line(void* context, int level, wsgix_text, std::uint32_t, wsgix_text li
 
 }  // namespace
 
-Python::Python(const config::HostSettings& settings, LogSink& log)
-    : settings_(settings), log_(log) {
+Python::Python(const config::HostSettings& settings, int stacks, LogSink& log)
+    : settings_(settings), stacks_(stacks), log_(log) {
   application_.script_owner = {settings.script_uid, settings.script_gid};
   if (const auto started = start(); !started) {
     application_.runtime = nullptr;
@@ -77,6 +79,8 @@ void Python::describe_process() {
   start_.httpd_build_date = settings_.httpd_build_date.c_str();
   start_.httpd_maximum_processes = settings_.httpd_maximum_processes;
   start_.httpd_threads_per_process = settings_.httpd_threads_per_process;
+  start_.stacks_signal = os::kStacksSignal;
+  start_.stacks_fd = stacks_;
   start_.log_context = &log_;
   start_.log = log_line;
 }

@@ -16,7 +16,8 @@ class Python {
  public:
   /// Starts it on the calling thread, which must be the one that calls stop(). Failing is no end:
   /// the application then answers every request with the cause.
-  Python(const config::HostSettings& settings, LogSink& log);
+  /// `stacks`: where Python writes its stacks at os::kStacksSignal.
+  Python(const config::HostSettings& settings, int stacks, LogSink& log);
   Python(const Python&) = delete;
   Python& operator=(const Python&) = delete;
 
@@ -38,6 +39,7 @@ class Python {
   bool is_allowed(const std::string& script) const;
 
   const config::HostSettings& settings_;
+  const int stacks_;
   LogSink& log_;
   Application application_;
   runtime::PythonChoice choice_;

@@ -149,7 +149,7 @@ Result<bool> serve(const WorkerPlace& place) {
   auto thread = start_without_signals([&watchman] { watchman.watch(); });
   if (!thread) return failed(thread);
 
-  Python python(place.settings, place.log);
+  Python python(place.settings, place.stacks, place.log);
   python_runs = true;
   send_report(place.control, {Report::Ready, Cause::None});
   const bool fine =

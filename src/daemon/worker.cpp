@@ -203,7 +203,7 @@ Result<void> serve(const WorkerPlace& place) {
 
   // While Python is starting or ending nobody here hears that the supervisor has gone.
   end_with_supervisor(place);
-  Python python(place.settings, place.log);
+  Python python(place.settings, place.stacks, place.log);
   if (!python.load(place.settings.preloads) && !may_serve_without_script(place, *signals)) {
     python.stop();
     return {};

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <csignal>
 
+#include "wsgix/scoreboard/threads.hpp"
+
 namespace wsgix::host {
 
 using scoreboard::WorkerSlot;
@@ -15,6 +17,7 @@ void Slots::reclaim_from_the_dead() noexcept {
     if (slot.state.load() == WorkerState::Free) continue;
     const auto pid = static_cast<pid_t>(slot.pid.load());
     if (pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH) {
+      scoreboard::free_threads_of(board_, static_cast<std::uint32_t>(pid));
       free(static_cast<std::uint32_t>(&slot - board_.workers.data()));
     }
   }
@@ -28,12 +31,18 @@ std::optional<std::uint32_t> Slots::take() noexcept {
     if (!slot.state.compare_exchange_strong(expected, WorkerState::Starting)) continue;
     slot.busy.store(0);
     slot.requests.store(0);
+    slot.heartbeat_us.store(0);
+    slot.activity_us.store(0);
+    slot.resident_bytes.store(0);
+    slot.started_us.store(scoreboard::now_us());
     return number;
   }
   return std::nullopt;
 }
 
-void Slots::show(std::uint32_t slot, pid_t pid, WorkerState state) noexcept {
+void Slots::show(std::uint32_t slot, pid_t pid, WorkerState state,
+                 std::uint32_t generation) noexcept {
+  board_.workers[slot].generation.store(generation);
   board_.workers[slot].pid.store(static_cast<std::uint32_t>(pid));
   board_.workers[slot].state.store(state);
 }

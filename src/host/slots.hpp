@@ -20,7 +20,8 @@ class Slots {
   void reclaim_from_the_dead() noexcept;
   /// nullopt when all are taken.
   std::optional<std::uint32_t> take() noexcept;
-  void show(std::uint32_t slot, pid_t pid, scoreboard::WorkerState state) noexcept;
+  void show(std::uint32_t slot, pid_t pid, scoreboard::WorkerState state,
+            std::uint32_t generation) noexcept;
   void free(std::uint32_t slot) noexcept;
   void count_ready() noexcept;
 

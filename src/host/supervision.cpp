@@ -8,57 +8,30 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <vector>
 
 #include "descriptors.hpp"
 #include "limits.hpp"
+#include "on_board.hpp"
+#include "verdicts.hpp"
 #include "wsgix/daemon/service.hpp"
 #include "wsgix/daemon/worker.hpp"
 #include "wsgix/os/descriptors.hpp"
 #include "wsgix/os/process_title.hpp"
-#include "wsgix/scoreboard/scripts.hpp"
+#include "wsgix/scoreboard/threads.hpp"
 
 namespace wsgix::host {
 namespace {
 
 using Kind = supervisor::Action::Kind;
-using scoreboard::EndReason;
-using scoreboard::WorkerState;
 using supervisor::Reason;
 using supervisor::State;
 using supervisor::WorkerId;
 
-EndReason for_board(Reason reason) {
-  switch (reason) {
-    case Reason::None: return EndReason::None;
-    case Reason::Shutdown: return EndReason::Shutdown;
-    case Reason::ScriptReload: return EndReason::ScriptReload;
-    case Reason::MaximumRequests: return EndReason::MaximumRequests;
-    case Reason::StartupTimeout: return EndReason::StartupTimeout;
-    case Reason::Replaced: return EndReason::Replaced;
-    case Reason::RestartInterval: return EndReason::RestartInterval;
-    case Reason::InactivityTimeout: return EndReason::InactivityTimeout;
-    case Reason::MemoryRecycle: return EndReason::MemoryRecycle;
-    case Reason::MemoryExceeded: return EndReason::MemoryExceeded;
-    case Reason::CpuTimeLimit: return EndReason::CpuTimeLimit;
-    case Reason::RequestTimeout: return EndReason::RequestTimeout;
-    case Reason::DeadlockTimeout: return EndReason::DeadlockTimeout;
-    case Reason::Operator: return EndReason::Operator;
-    case Reason::CannotLoad: return EndReason::CannotLoad;
-  }
-  return EndReason::None;
-}
-
-WorkerState for_board(State state) {
-  switch (state) {
-    case State::Starting: return WorkerState::Starting;
-    case State::Ready: return WorkerState::Ready;
-    case State::Draining:
-    case State::Killed:
-    case State::Gone: break;
-  }
-  return WorkerState::Draining;
-}
+/// A worker that shall be killed may say where it stands first.
+constexpr milliseconds kTimeForStacks{500};
+constexpr milliseconds kBetweenStackLines{50};
 
 Reason reason_for(daemon::Cause cause) {
   switch (cause) {
@@ -81,6 +54,12 @@ supervisor::GroupLimits limits_of(const config::DaemonSettings& daemon) {
           .restart_interval = daemon.restart_interval};
 }
 
+/// Those that act_on() has explained.
+bool is_found_by_watchman(Reason reason) {
+  return reason == Reason::DeadlockTimeout || reason == Reason::MemoryExceeded ||
+         reason == Reason::StartupTimeout;
+}
+
 }  // namespace
 
 Supervision::Supervision(const config::HostSettings& settings, scoreboard::Board& board,
@@ -89,18 +68,27 @@ Supervision::Supervision(const config::HostSettings& settings, scoreboard::Board
       board_(board),
       log_(log),
       slots_(board),
-      group_(limits_of(settings.daemon),
-             {.first_start = Clock::now(), .predecessor_serves = os::is_open(kHandover)}),
+      group_(limits_of(settings.daemon), {.first_start = Clock::now(),
+                                          .predecessor_serves = os::is_open(kHandover),
+                                          .generation = board.generation.load() + 1}),
+      scripts_(board),
+      watchman_(settings.daemon, board),
+      stacks_(settings.daemon.name, log),
+      obituary_(settings.daemon, board, log),
       commands_(settings, board, *this, log),
       httpd_(::getppid()),
-      retire_pipe_open_(os::is_open(kRetire)) {}
+      retire_pipe_open_(os::is_open(kRetire)),
+      handover_open_(os::is_open(kHandover)) {}
 
 Result<void> Supervision::run() {
   auto signals = os::SignalPipe::open({SIGCHLD, SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP});
   if (!signals) return failed(signals);
   signals_.emplace(std::move(*signals));
   board_.host_pid.store(static_cast<std::uint32_t>(::getpid()));
+  board_.threads_per_worker.store(static_cast<std::uint32_t>(settings_.daemon.threads));
   slots_.reclaim_from_the_dead();
+  // What the operator has drained stays so in a new generation of the configuration.
+  if (board_.group_state.load() == scoreboard::GroupState::Paused) group_.pause(Clock::now());
 
   while (!finished_) {
     group_.time_passed(Clock::now());
@@ -110,6 +98,8 @@ Result<void> Supervision::run() {
     wait();
     // No orphan, ever: the destructor of each worker's process kills and reaps it.
     if (httpd_is_gone()) break;
+    if (Clock::now() >= watchman_.next_look()) look_around();
+    kill_who_had_their_time();
   }
   return {};
 }
@@ -119,22 +109,36 @@ Result<void> Supervision::run() {
 void Supervision::wait() {
   std::vector<pollfd> watched = {{signals_->fd(), POLLIN, 0},
                                  {kLifeline, 0, 0},
-                                 {retire_pipe_open_ ? kRetire : -1, POLLIN, 0}};
+                                 {retire_pipe_open_ ? kRetire : -1, POLLIN, 0},
+                                 {handover_open_ ? kHandover : -1, 0, 0},
+                                 {scripts_.fd(), POLLIN, 0}};
+  const std::size_t first_worker = watched.size();
   std::vector<WorkerId> ids;
   for (const auto& [id, worker] : workers_) {
     watched.push_back({worker.control.get(), POLLIN, 0});
+    watched.push_back({worker.stacks.get(), POLLIN, 0});
     ids.push_back(id);
   }
   commands_.watch(watched);
-  const Deadline wake = std::min(group_.next_deadline(), commands_.next_deadline());
-  if (::poll(watched.data(), watched.size(), poll_timeout(wake)) <= 0) return;
+  if (::poll(watched.data(), watched.size(), poll_timeout(next_wake())) <= 0) return;
 
   // Words before ends: the last word of a worker says why it ended.
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (watched[i + 3].revents != 0) hear_worker(ids[i], workers_.at(ids[i]));
+    Running& worker = workers_.at(ids[i]);
+    if (watched[first_worker + 2 * i].revents != 0) hear_worker(ids[i], worker);
+    if (watched[first_worker + 2 * i + 1].revents != 0) hear_stacks(worker);
   }
   if (watched[0].revents != 0) hear_signals();
   if (watched[2].revents != 0) hear_retire_pipe();
+  if (watched[3].revents != 0) notice_end_of_predecessor();
+  if (watched[4].revents != 0) look_at_scripts();
+}
+
+Deadline Supervision::next_wake() const {
+  Deadline wake =
+      std::min({group_.next_deadline(), watchman_.next_look(), commands_.next_deadline()});
+  for (const auto& [id, worker] : workers_) wake = std::min(wake, worker.kill_at);
+  return wake;
 }
 
 bool Supervision::httpd_is_gone() const noexcept {
@@ -165,6 +169,12 @@ void Supervision::hear_retire_pipe() {
   if (count > 0) group_.retire(Clock::now());
 }
 
+/// Nobody reads the other end of the handover any more: its host has ended.
+void Supervision::notice_end_of_predecessor() {
+  close_handover();
+  group_.predecessor_ended(Clock::now());
+}
+
 void Supervision::hear_worker(WorkerId id, Running& worker) {
   while (worker.control) {
     const auto report = daemon::receive_report(worker.control.get());
@@ -183,6 +193,14 @@ void Supervision::hear_worker(WorkerId id, Running& worker) {
   }
 }
 
+void Supervision::hear_stacks(Running& worker) {
+  stacks_.hear(worker);
+  // It writes all of them at one go: soon there is nothing more to wait for.
+  if (worker.kill_at != kNever) {
+    worker.kill_at = std::min<Deadline>(worker.kill_at, Clock::now() + kBetweenStackLines);
+  }
+}
+
 void Supervision::obey(WorkerId id, const daemon::WorkerReport& report) {
   const auto now = Clock::now();
   switch (report.report) {
@@ -193,8 +211,8 @@ void Supervision::obey(WorkerId id, const daemon::WorkerReport& report) {
     case daemon::Report::WantsSuccessor:
       group_.worker_wants_successor(id, reason_for(report.cause), now);
       break;
-    case daemon::Report::CannotLoad: group_.worker_cannot_load(id, now); break;
-    case daemon::Report::UsesScript: remember(report.script); break;
+    case daemon::Report::CannotLoad: cannot_load(id); break;
+    case daemon::Report::UsesScript: scripts_.remember(report.script); break;
   }
 }
 
@@ -202,13 +220,18 @@ bool Supervision::has_served(WorkerId id) const {
   return board_.workers[workers_.at(id).slot].requests.load() > 0;
 }
 
-void Supervision::remember(const daemon::ScriptUse& script) {
-  using scoreboard::ScriptReloading;
-  const auto reloading = script.rolling     ? ScriptReloading::Rolling
-                         : script.reloading ? ScriptReloading::On
-                                            : ScriptReloading::Off;
-  scoreboard::remember_script(board_,
-                              {script.path, script.application_group, script.callable, reloading});
+void Supervision::cannot_load(WorkerId id) {
+  group_.worker_cannot_load(id, Clock::now());
+  const auto view = group_.find(id);
+  const bool is_turned_away = view && view->reason == Reason::CannotLoad;
+  log_.write(
+      LogLevel::Error,
+      Error{ErrorCode::NewVersionBroken,
+            fmt::format("group '{}': worker {} cannot load a script of the group{}",
+                        settings_.daemon.name, workers_.at(id).pid,
+                        is_turned_away ? "; the workers that have it loaded go on serving"
+                                       : ", and no other worker can serve it: its requests get an "
+                                         "error response")});
 }
 
 void Supervision::reap_workers() {
@@ -221,38 +244,45 @@ void Supervision::reap_workers() {
 void Supervision::bury(Workers::iterator worker, int wait_status) {
   const WorkerId id = worker->first;
   hear_worker(id, worker->second);
+  stacks_.finish(worker->second);
   const Running dead = std::move(worker->second);
   workers_.erase(worker);
+  watchman_.forget(id);
   const auto view = group_.find(id).value_or(supervisor::WorkerView{});
-
-  // First of all: children that lost a request to it look for the cause here.
-  scoreboard::record_death(board_, static_cast<std::uint32_t>(dead.pid), wait_status,
-                           for_board(view.reason));
-  slots_.free(dead.slot);
   group_.worker_ended(id, Clock::now());
-  log_end(dead, view, wait_status);
+
+  obituary_.write(dead, view, wait_status, group_.failures_in_a_row());
+  scoreboard::free_threads_of(board_, static_cast<std::uint32_t>(dead.pid));
+  slots_.free(dead.slot);
 }
 
-void Supervision::log_end(const Running& worker, const supervisor::WorkerView& view,
-                          int wait_status) {
-  const std::string end = os::describe_end(wait_status);
-  const bool by_us = view.state == State::Killed && WIFSIGNALED(wait_status);
-  const bool came_to_its_end = settings_.daemon.threads == 0 && wait_status == 0;
-  const bool as_asked =
-      came_to_its_end || (view.reason != Reason::None && (by_us || wait_status == 0));
-  if (as_asked) {
-    log_.write(LogLevel::Info,
-               fmt::format("WX2013: group '{}': worker {} {} ({})", settings_.daemon.name,
-                           worker.pid, end, scoreboard::to_string(for_board(view.reason))));
-    return;
+void Supervision::look_around() {
+  for (const Finding& finding : watchman_.look(workers_)) act_on(finding);
+  look_at_scripts();
+}
+
+void Supervision::look_at_scripts() {
+  const auto changed = scripts_.changed();
+  if (changed.empty() || group_.is_ending()) return;
+  for (const std::string& path : changed) {
+    log_.write(LogLevel::Info, fmt::format("WX2013: group '{}': {} has changed, the workers are "
+                                           "replaced",
+                                           settings_.daemon.name, path));
   }
-  std::string what = fmt::format(
-      "group '{}': worker {} ({}{}{}) {}", settings_.daemon.name, worker.pid,
-      supervisor::to_string(view.state), view.reason == Reason::None ? "" : ", ",
-      view.reason == Reason::None ? "" : scoreboard::to_string(for_board(view.reason)), end);
-  const int failures = group_.failures_in_a_row();
-  if (failures > 1) what += fmt::format(", failure {} in a row", failures);
-  log_.write(LogLevel::Error, Error{ErrorCode::WorkerDied, std::move(what)});
+  group_.reload(Reason::ScriptReload, Clock::now());
+}
+
+void Supervision::act_on(const Finding& finding) {
+  const auto now = Clock::now();
+  log_finding(log_, settings_.daemon, workers_.at(finding.worker).pid, finding);
+  switch (finding.reason) {
+    case Reason::DeadlockTimeout:
+    case Reason::StartupTimeout:
+    case Reason::MemoryExceeded: return group_.kill_now(finding.worker, finding.reason, now);
+    case Reason::RequestTimeout: tell(finding.worker, daemon::Word::WriteStacks); break;
+    default: break;
+  }
+  group_.worker_wants_successor(finding.worker, finding.reason, now);
 }
 
 void Supervision::write_stacks() {
@@ -269,16 +299,8 @@ void Supervision::act() {
     for (const supervisor::Action& action : actions) {
       switch (action.kind) {
         case Kind::Start: start(action.worker); break;
-        case Kind::Retire:
-          if (const auto found = workers_.find(action.worker); found != workers_.end()) {
-            daemon::send_word(found->second.control.get(), daemon::Word::Retire);
-          }
-          break;
-        case Kind::Serve:
-          if (const auto found = workers_.find(action.worker); found != workers_.end()) {
-            daemon::send_word(found->second.control.get(), daemon::Word::Serve);
-          }
-          break;
+        case Kind::Retire: tell(action.worker, daemon::Word::Retire); break;
+        case Kind::Serve: tell(action.worker, daemon::Word::Serve); break;
         case Kind::Kill: kill(action.worker); break;
         case Kind::ReportReady: report_ready(); break;
         case Kind::Finish: finished_ = true; break;
@@ -288,47 +310,75 @@ void Supervision::act() {
   show_on_board();
 }
 
-void Supervision::start(WorkerId id) {
-  const auto give_up = [&](const Error& error) {
-    log_.write(LogLevel::Error, error);
-    group_.start_failed(id, Clock::now());
-  };
-  const auto slot = slots_.take();
-  if (!slot) {
-    return give_up({ErrorCode::BrokenInvariant,
-                    fmt::format("group '{}': the scoreboard is full", settings_.daemon.name)});
-  }
-  auto control = os::make_message_pair();
-  const pid_t self = ::getpid();
-  auto child = control ? os::fork_child() : Result<os::Child>(failed(control));
-  if (!child) {
-    slots_.free(*slot);
-    Error error = child.error();
-    error.what =
-        fmt::format("group '{}': cannot start a worker: {}", settings_.daemon.name, error.what);
-    return give_up(error);
-  }
-  Running worker{std::move(*child), std::move(control->one), *slot, 0};
-  if (worker.process.pid() == 0) {
-    worker.control = std::move(control->other);
-    become_worker(worker, self);
-  }
-  worker.pid = worker.process.pid();
-  workers_.emplace(id, std::move(worker));
+void Supervision::tell(WorkerId id, daemon::Word word) {
+  const auto found = workers_.find(id);
+  if (found != workers_.end()) daemon::send_word(found->second.control.get(), word);
 }
 
-void Supervision::become_worker(Running& place, pid_t supervisor) {
+void Supervision::start(WorkerId id) {
+  const auto slot = slots_.take();
+  auto worker = slot
+                    ? fork_worker(*slot, id)
+                    : Result<Running>(failed(ErrorCode::BrokenInvariant, "the scoreboard is full"));
+  if (!worker) {
+    if (slot) slots_.free(*slot);
+    Error error = worker.error();
+    error.what =
+        fmt::format("group '{}': cannot start a worker: {}", settings_.daemon.name, error.what);
+    log_.write(LogLevel::Error, error);
+    return group_.start_failed(id, Clock::now());
+  }
+  workers_.emplace(id, std::move(*worker));
+}
+
+Result<Running> Supervision::fork_worker(std::uint32_t slot, WorkerId id) {
+  auto control = os::make_message_pair();
+  if (!control) return failed(control);
+  auto stacks = os::make_pipe();
+  if (!stacks) return failed(stacks);
+  auto preloads = preloads_for(id);
+  const pid_t self = ::getpid();
+  auto child = os::fork_child();
+  if (!child) return failed(child);
+  Running worker{std::move(*child), std::move(control->one), std::move(stacks->read_end), slot};
+  worker.pid = worker.process.pid();
+  if (worker.pid != 0) return worker;
+  worker.control = std::move(control->other);
+  worker.stacks.reset();
+  become_worker(worker, stacks->write_end.get(), self, std::move(preloads));
+}
+
+/// One that replaces an idle worker stays small until a request comes.
+std::vector<config::Preload> Supervision::preloads_for(WorkerId id) const {
+  const auto view = group_.find(id);
+  const bool stays_small = view && view->instead_of == Reason::InactivityTimeout;
+  if (stays_small) return settings_.preloads;
+  return with_known_scripts(settings_.preloads, scripts_.known());
+}
+
+void Supervision::become_worker(Running& place, int stacks, pid_t supervisor,
+                                std::vector<config::Preload> preloads) {
   // Nothing may leave this function: unwinding would run the supervisor's own destructors here.
   try {
     // The others' ends: a worker must not keep a sibling's socket open, nor answer for the host.
-    for (auto& entry : workers_) entry.second.control.reset();
+    for (auto& [id, other] : workers_) {
+      other.control.reset();
+      other.stacks.reset();
+    }
     signals_.reset();
+    scripts_.close();
     commands_.close();
-    for (const int fd : {kSettings, kScoreboard, kRetire, kHandover}) ::close(fd);
+    for (const int fd : {kSettings, kScoreboard, kRetire}) ::close(fd);
+    if (handover_open_) ::close(kHandover);
+    // Until Python is up it must not end the process.
+    ::signal(os::kStacksSignal, SIG_IGN);
     os::set_process_title(config::title(settings_.daemon));
     apply_worker_limits(settings_.daemon, log_);
-    const daemon::WorkerPlace worker{settings_,  kListener,  kLifeline, place.control.get(),
-                                     supervisor, place.slot, board_,    log_};
+    config::HostSettings settings = settings_;
+    settings.preloads = std::move(preloads);
+    const daemon::WorkerPlace worker{settings, kListener,  kLifeline,  place.control.get(),
+                                     stacks,   supervisor, place.slot, board_,
+                                     log_};
     // _exit: what the host would clean up at its own end is not the worker's.
     ::_exit(settings_.daemon.threads == 0 ? daemon::run_service(worker)
                                           : daemon::run_worker(worker));
@@ -344,19 +394,36 @@ void Supervision::kill(WorkerId id) {
   const auto found = workers_.find(id);
   const auto view = group_.find(id);
   if (found == workers_.end() || !view) return;
-  found->second.process.signal(SIGKILL);
-  const std::string who =
-      fmt::format("group '{}': worker {}", settings_.daemon.name, found->second.pid);
-  if (view->reason == Reason::StartupTimeout) {
+  Running& worker = found->second;
+  explain_kill(worker, *view);
+  worker.kill_at = Clock::now();
+  if (view->reason == Reason::MemoryExceeded) return;  // each moment makes it worse for the others
+  stacks_.ask(worker);
+  worker.kill_at += kTimeForStacks;
+}
+
+/// Findings of the watchman have been explained already.
+void Supervision::explain_kill(const Running& worker, const supervisor::WorkerView& view) {
+  const std::string who = fmt::format("group '{}': worker {}", settings_.daemon.name, worker.pid);
+  if (view.reason == Reason::StartupTimeout && !view.was_ready) {
     log_.write(LogLevel::Error, Error{ErrorCode::WorkerStuckAtStart,
                                       fmt::format("{} was not ready after {} ms and is killed", who,
                                                   settings_.daemon.startup_timeout.count())});
-  } else if (view->was_ready) {
+  } else if (view.was_ready && !is_found_by_watchman(view.reason)) {
     log_.write(LogLevel::Error,
                Error{ErrorCode::WorkerForced,
                      fmt::format("{} had not ended in time ({}) and is killed, {} requests running",
-                                 who, scoreboard::to_string(for_board(view->reason)),
-                                 board_.workers[found->second.slot].busy.load())});
+                                 who, scoreboard::to_string(for_board(view.reason)),
+                                 board_.workers[worker.slot].busy.load())});
+  }
+}
+
+void Supervision::kill_who_had_their_time() {
+  const auto now = Clock::now();
+  for (auto& [id, worker] : workers_) {
+    if (worker.kill_at > now) continue;
+    worker.kill_at = kNever;
+    worker.was_killed = worker.process.signal(SIGKILL);
   }
 }
 
@@ -365,19 +432,27 @@ void Supervision::report_ready() {
   log_.write(LogLevel::Info,
              fmt::format("WX2013: group '{}': {} of {} workers are ready", settings_.daemon.name,
                          settings_.daemon.processes, settings_.daemon.processes));
-  if (!os::is_open(kHandover)) return;
+  if (!handover_open_) return;
   const char byte = 1;
   [[maybe_unused]] const ssize_t ignored = ::write(kHandover, &byte, 1);
+  close_handover();
+}
+
+void Supervision::close_handover() {
   ::close(kHandover);
+  handover_open_ = false;  // the number may soon mean something else
 }
 
 void Supervision::show_on_board() {
   for (const auto& [id, worker] : workers_) {
     if (const auto view = group_.find(id)) {
-      slots_.show(worker.slot, worker.pid, for_board(view->state));
+      slots_.show(worker.slot, worker.pid, for_board(view->state), view->generation);
     }
   }
   slots_.count_ready();
+  if (group_.is_ending()) return;  // what is said of the group is now said by another host
+  board_.generation.store(group_.generation());
+  board_.failures_in_a_row.store(static_cast<std::uint32_t>(group_.failures_in_a_row()));
   board_.group_state.store(group_.is_paused() ? scoreboard::GroupState::Paused
                                               : scoreboard::GroupState::Serving);
 }

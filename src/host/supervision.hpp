@@ -6,18 +6,19 @@
 
 #include <sys/types.h>
 
-#include <cstdint>
-#include <map>
 #include <optional>
 
 #include "commands.hpp"
+#include "obituary.hpp"
+#include "running.hpp"
+#include "script_watch.hpp"
 #include "slots.hpp"
+#include "stacks.hpp"
+#include "watchman.hpp"
 #include "wsgix/base/log_sink.hpp"
 #include "wsgix/config/daemon_settings.hpp"
 #include "wsgix/daemon/control.hpp"
-#include "wsgix/os/child.hpp"
 #include "wsgix/os/signals.hpp"
-#include "wsgix/supervisor/group.hpp"
 
 namespace wsgix::host {
 
@@ -29,27 +30,24 @@ class Supervision : private Operations {
   Result<void> run();
 
  private:
-  struct Running {
-    os::Child process;
-    UniqueFd control;
-    std::uint32_t slot = 0;
-    pid_t pid = 0;  ///< still known after the process was reaped
-  };
-  using Workers = std::map<supervisor::WorkerId, Running>;
-
   // what happens
   void wait();
+  Deadline next_wake() const;
   bool httpd_is_gone() const noexcept;
   void hear_signals();
   void hear_retire_pipe();
+  void notice_end_of_predecessor();
   void replace_workers(supervisor::Reason reason);
   void hear_worker(supervisor::WorkerId id, Running& worker);
+  void hear_stacks(Running& worker);
   void obey(supervisor::WorkerId id, const daemon::WorkerReport& report);
   bool has_served(supervisor::WorkerId id) const;
-  void remember(const daemon::ScriptUse& script);
+  void cannot_load(supervisor::WorkerId id);
   void reap_workers();
   void bury(Workers::iterator worker, int wait_status);
-  void log_end(const Running& worker, const supervisor::WorkerView& view, int wait_status);
+  void look_around();
+  void look_at_scripts();
+  void act_on(const Finding& finding);
 
   // what an operator asks for
   void reload() override { replace_workers(supervisor::Reason::Operator); }
@@ -61,9 +59,16 @@ class Supervision : private Operations {
   // what to do
   void act();
   void start(supervisor::WorkerId id);
-  [[noreturn]] void become_worker(Running& place, pid_t supervisor);
+  Result<Running> fork_worker(std::uint32_t slot, supervisor::WorkerId id);
+  [[noreturn]] void become_worker(Running& place, int stacks, pid_t supervisor,
+                                  std::vector<config::Preload> preloads);
+  std::vector<config::Preload> preloads_for(supervisor::WorkerId id) const;
+  void tell(supervisor::WorkerId id, daemon::Word word);
   void kill(supervisor::WorkerId id);
+  void explain_kill(const Running& worker, const supervisor::WorkerView& view);
+  void kill_who_had_their_time();
   void report_ready();
+  void close_handover();
   void show_on_board();
 
   const config::HostSettings& settings_;
@@ -71,11 +76,16 @@ class Supervision : private Operations {
   LogSink& log_;
   Slots slots_;
   supervisor::Group group_;
+  ScriptWatch scripts_;
+  Watchman watchman_;
+  Stacks stacks_;
+  Obituary obituary_;
   Commands commands_;
   std::optional<os::SignalPipe> signals_;
   Workers workers_;
   pid_t httpd_;
   bool retire_pipe_open_;
+  bool handover_open_;
   bool finished_ = false;
 };
 

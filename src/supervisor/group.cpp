@@ -329,6 +329,7 @@ void Group::fill_seat(Seat& seat, Time now) {
     seat.wanted = Reason::None;
   } else if (may_start_successor(seat)) {
     seat.successor = start_worker(now);
+    seat.successor->instead_of = reason_to_replace(seat);
   }
 }
 
@@ -374,7 +375,8 @@ std::optional<WorkerView> Group::find(WorkerId id) const {
   std::optional<WorkerView> found;
   visit_workers(*this, [&](const Worker& worker) {
     if (worker.id != id) return;
-    found = WorkerView{worker.state, worker.reason, worker.was_ready, worker.generation};
+    found = WorkerView{worker.state, worker.reason, worker.was_ready, worker.generation,
+                       worker.instead_of};
   });
   return found;
 }

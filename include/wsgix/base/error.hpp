@@ -38,6 +38,11 @@ enum class ErrorCode : std::uint16_t {
   BadHostSettings = 2012,     ///< wsgix-host was started by hand or by another version
   ReadinessReport = 2013,     ///< information about a group's life, not a failure
   WorkerForced = 2014,        ///< a worker did not end in time and was killed
+  WorkerHangs = 2015,         ///< its Python makes no progress
+  RequestStuck = 2016,        ///< a request did not come back: its worker is replaced
+  MemoryLimitReached = 2017,  ///< the hard limit of memory-recycle=
+  NewVersionBroken = 2018,    ///< a Rolling script could not be loaded, the old workers stay
+  GroupOverloaded = 2019,     ///< every thread is busy, and requests wait
 
   // Since 2040: the control socket of a group
   CommandRefused = 2040,  ///< a command or an answer that this version does not know

@@ -18,6 +18,7 @@ struct WorkerPlace {
   int listener;
   int lifeline;  ///< its end means: httpd is gone, end at once
   int control;   ///< to the supervisor; its end means: finish what runs
+  int stacks;    ///< Python writes its stacks there at os::kStacksSignal
   pid_t supervisor;
   std::uint32_t slot_number;
   scoreboard::Board& board;

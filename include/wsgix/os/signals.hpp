@@ -32,6 +32,10 @@ class SignalPipe {
   Pipe pipe_;
 };
 
+/// Python writes its stacks at this one, see runtime/abi.h. SIGRTMIN is no constant: the C library
+/// keeps some for itself.
+inline const int kStacksSignal = SIGRTMIN + 7;
+
 /// Undoes what an exec'd program inherits: nothing blocked, nothing ignored but SIGPIPE, whose
 /// callers look at errno instead.
 void reset_signals() noexcept;

@@ -73,6 +73,7 @@ struct WorkerView {
   Reason reason;
   bool was_ready;
   std::uint32_t generation;
+  Reason instead_of;  ///< why the worker that it replaces is to end; None: it replaces nobody
 };
 
 class Group {
@@ -131,6 +132,7 @@ class Group {
     WorkerId id = 0;
     State state = State::Starting;
     Reason reason = Reason::None;
+    Reason instead_of = Reason::None;
     bool was_ready = false;
     bool is_incomplete = false;  ///< it serves without having loaded everything
     std::uint32_t generation = 0;

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// host/script_watch.hpp: the scripts that the group has served: when they change, and how a new
+// worker gets to load them before it serves.
+#pragma once
+
+#include "wsgix/config/daemon_settings.hpp"
+#include "wsgix/daemon/control.hpp"
+#include "wsgix/os/file_watch.hpp"
+#include "wsgix/scoreboard/scripts.hpp"
+
+namespace wsgix::host {
+
+class ScriptWatch {
+ public:
+  /// Begins with what an earlier host of the group has learned.
+  explicit ScriptWatch(scoreboard::Board& board);
+
+  int fd() const noexcept { return files_.fd(); }
+  void close() noexcept { files_.close(); }
+  void remember(const daemon::ScriptUse& script);
+  /// The paths of scripts that are to be loaded again.
+  std::vector<std::string> changed();
+  /// Those that are there.
+  std::vector<scoreboard::KnownScript> known() const;
+
+ private:
+  bool is_reloaded(const std::string& path) const;
+
+  scoreboard::Board& board_;
+  os::FileWatch files_;
+};
+
+/// What a new worker loads: the configured scripts, then the learned ones.
+std::vector<config::Preload> with_known_scripts(std::vector<config::Preload> preloads,
+                                                const std::vector<scoreboard::KnownScript>& known);
+
+}  // namespace wsgix::host
