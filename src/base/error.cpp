@@ -117,6 +117,9 @@ std::string_view remedy_for(ErrorCode code) noexcept {
     case ErrorCode::GroupNotRunning: return "read why the group's processes do not start";
     case ErrorCode::WorkerLost: return "find the cause of the process's end; the request was lost";
     case ErrorCode::ApplicationOutput: return "nothing to do";
+    case ErrorCode::RequestDeadlinePassed:
+      return "find what the request waited for, or raise the limit that the line names";
+    case ErrorCode::GroupPaused: return "let the group serve again with wsgix ctl";
     case ErrorCode::SpoolFailed:
       return "give httpd's User space and access in that folder, name another one with TMPDIR in "
              "httpd's environment, or lower request-buffering= and response-buffering=";

@@ -14,6 +14,7 @@
 #include "routing.hpp"
 #include "run_ahead.hpp"
 #include "wsgix/os/spool.hpp"
+#include "wsgix/scoreboard/waiting.hpp"
 
 namespace wsgix::httpd {
 
@@ -38,7 +39,7 @@ class Relay {
   std::int64_t buffering_limit() const noexcept;
   void let_body_wait(bool waits) noexcept;
   Result<Step> buffer_body();
-  Result<void> connect();
+  Result<Step> connect();
   Result<void> queue_request();
   Result<Step> converse();
   Result<Step> send_queued();
@@ -47,12 +48,24 @@ class Relay {
   bool wants_client() const noexcept;
   bool watches_for_hangup() const noexcept;
   Result<Step> feed_client();
-  Deadline client_deadline() const noexcept;
   Result<Step> forward_body();
   Step abort_body(ClientBody::State state);
+
+  // relay_limits.cpp: how long anything may take
+  void start_clock();
+  Clock::duration response_timeout() const noexcept;
+  Deadline client_deadline() const noexcept;
   Deadline queue_deadline() const noexcept;
   Deadline current_deadline() const noexcept;
-  bool is_queueing() const noexcept { return fresh_ && !connection_->welcomed; }
+  Deadline next_look(bool from_client) const noexcept;
+  bool is_too_late() const noexcept;
+  bool is_queueing() const noexcept {
+    return connection_ != nullptr && fresh_ && !connection_->welcomed;
+  }
+  bool join_queue();
+  Step may_go_on_asking();
+  Result<Step> look_at_limits();
+  Result<Step> leave_queue(Step (Relay::*answer)());
 
   // relay_frames.cpp: what the worker says
   Result<Step> take_frames();
@@ -75,8 +88,14 @@ class Relay {
   Step finish(int status);
   Step finish_cut();
   Step client_gone();
-  Step deadline_passed();
+  Step worker_is_silent();
+  Step request_is_late();
   Step refuse_busy_group();
+  Step refuse_full_queue();
+  Step refuse_paused_group();
+  Step refuse_for_now(ErrorCode code, const std::string& why);
+  std::string what_its_worker_does() const;
+  Step refuse(int status);
   Step refuse_or_cut(const Error& error, int status);
   int explain(const Error& error);
   std::string subject() const;
@@ -90,6 +109,7 @@ class Relay {
   os::Spool stored_;  ///< the start of the body, or all: kept until a worker has started
   Response response_;
   std::unique_ptr<Connection> connection_;
+  std::optional<scoreboard::WaitPlace> waiting_;  ///< shown on the board while it waits
 
   bool fresh_ = false;                  ///< this attempt is on a connection of its own
   bool accepted_ = false;               ///< a frame proves that a worker has started it
@@ -103,8 +123,10 @@ class Relay {
   int client_socket_ = -1;              ///< -1: not one of our own to poll
   RunAhead ahead_;                      ///< before response_: what its client cannot take now
   Clock::time_point started_;
-  Clock::time_point progress_;  ///< when bytes moved last, in either direction
-  int status_ = 0;              ///< what the handler returns, when Done
+  Clock::time_point handed_over_;       ///< when this attempt was queued or taken, the later
+  Deadline request_deadline_ = kNever;  ///< for the whole response
+  Clock::time_point progress_;          ///< when bytes moved last, in either direction
+  int status_ = 0;                      ///< what the handler returns, when Done
 };
 
 }  // namespace wsgix::httpd

@@ -87,6 +87,8 @@ enum class ErrorCode : std::uint16_t {
   WorkerLost = 6013,         ///< the worker died while it ran this request
   ApplicationOutput = 6014,  ///< sys.stdout, sys.stderr, wsgi.errors (carries no number)
   SpoolFailed = 6020,        ///< the temporary file that a body is buffered in
+  RequestDeadlinePassed = 6030,
+  GroupPaused = 6031,  ///< drained by the operator
 
   // 9000: our own fault
   UnexpectedException = 9001,
