@@ -4,10 +4,11 @@
 
 # apache2-bin is httpd without the service: a demonstration must not start a web server on port 80.
 BUILD_PACKAGES=(g++ cmake ninja-build apache2-bin apache2-dev libexpected-dev libfmt-dev
+                libcli11-dev nlohmann-json3-dev
                 python3 python3-dev)
 # The tests are part of each configured build.
 TEST_PACKAGES=(libgtest-dev python3-pytest python3-pytest-timeout python3-httpx python3-flask
-               python3-h2 python3-hypothesis openssl
+               python3-h2 python3-hypothesis openssl libapache2-mod-xsendfile
                python3-django)
 CHECK_PACKAGES=(clang libclang-rt-dev clang-format clang-tidy)
 RUN_PACKAGES=(python3-flask)

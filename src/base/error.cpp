@@ -50,6 +50,9 @@ std::string_view remedy_for(ErrorCode code) noexcept {
     case ErrorCode::WorkerForced:
       return "find the request or thread that did not end, or raise shutdown-timeout=";
 
+    case ErrorCode::CommandRefused:
+      return "use the wsgix of the version that httpd runs; docs/wsgix-ctl.md has the commands";
+
     case ErrorCode::BadDirective: return "see docs/directives for the accepted values";
     case ErrorCode::UnknownOption: return "see docs/directives for the options of this directive";
     case ErrorCode::UnknownProcessGroup:
@@ -97,6 +100,8 @@ std::string_view remedy_for(ErrorCode code) noexcept {
     case ErrorCode::ScriptUsesPython2: return "port the script to Python 3";
     case ErrorCode::ScriptHasNul: return "remove the NUL byte: the file may be damaged";
     case ErrorCode::ScriptReloadHookFailed: return "correct the script's reload_required()";
+    case ErrorCode::ThreadHoldsUpExit:
+      return "make it a daemon thread (daemon=True), and tell it to end in an atexit function";
 
     case ErrorCode::ApplicationRaised: return "see the traceback in the lines that follow";
     case ErrorCode::ApplicationExited: return "return a response instead of calling sys.exit()";
@@ -120,6 +125,8 @@ std::string_view remedy_for(ErrorCode code) noexcept {
     case ErrorCode::RequestDeadlinePassed:
       return "find what the request waited for, or raise the limit that the line names";
     case ErrorCode::GroupPaused: return "let the group serve again with wsgix ctl";
+    case ErrorCode::RequestInterrupted:
+      return "the stack shows what it waits for: make that faster or bounded, or allow more time";
     case ErrorCode::SpoolFailed:
       return "give httpd's User space and access in that folder, name another one with TMPDIR in "
              "httpd's environment, or lower request-buffering= and response-buffering=";

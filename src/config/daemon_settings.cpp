@@ -5,6 +5,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <optional>
 
@@ -275,6 +276,11 @@ Result<void> set_option(DaemonSettings& settings, std::string_view name, std::st
   const std::string_view meant = closest(name, option_names());
   return failed(ErrorCode::UnknownOption, fmt::format("WSGIDaemonProcess has no option '{}'", name),
                 0, meant.empty() ? std::string() : fmt::format("did you mean {}=?", meant));
+}
+
+milliseconds request_time_limit(const DaemonSettings& settings) {
+  const double factor = 1 + std::log(std::max(settings.threads, 1));
+  return milliseconds(std::llround(static_cast<double>(settings.request_timeout.count()) * factor));
 }
 
 std::vector<std::string_view> option_names() {

@@ -102,14 +102,16 @@ void put(std::string& out, const std::vector<Preload>& items) {
     put_item(out, item.script);
     put_item(out, item.application_group);
     put_item(out, item.callable);
+    put_item(out, item.rolling ? "1" : "0");
   }
 }
 bool get(std::string_view text, std::vector<Preload>& items) {
   items.clear();
+  std::string rolling;
   while (!text.empty()) {
     Preload& item = items.emplace_back();
     if (!get_item(text, item.script) || !get_item(text, item.application_group) ||
-        !get_item(text, item.callable)) {
+        !get_item(text, item.callable) || !get_item(text, rolling) || !get(rolling, item.rolling)) {
       return false;
     }
   }

@@ -2,6 +2,8 @@
 // daemon/conversation.cpp: what one connection's frames lead to, on the thread that owns it.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "dispatcher.hpp"
 #include "wsgix/os/random.hpp"
 
@@ -10,7 +12,7 @@ namespace wsgix::daemon {
 using wire::FrameType;
 using Phase = Connection::Phase;
 
-void Dispatcher::advance(Connection& connection, Permit permit, RequestScratch& scratch) {
+void Dispatcher::advance(Connection& connection, Permit permit, ServingThread& thread) {
   channel::Channel& channel = connection.channel;
   for (Next next = Next::Look;;) {
     const auto flushed = channel.try_flush();
@@ -37,20 +39,20 @@ void Dispatcher::advance(Connection& connection, Permit permit, RequestScratch& 
       permit.give_back();
       return park(connection, os::Interest::Readable);
     }
-    next = handle_frame(connection, *frame, permit, scratch);
+    next = handle_frame(connection, *frame, permit, thread);
     if (next == Next::Close) return close(connection);
   }
 }
 
 Dispatcher::Next Dispatcher::handle_frame(Connection& connection, const channel::Frame& frame,
-                                          Permit& permit, RequestScratch& scratch) {
+                                          Permit& permit, ServingThread& thread) {
   switch (connection.phase) {
     case Phase::AwaitsHello: return greet(connection, frame);
     case Phase::Discarding: return discard(connection, frame);
     case Phase::Idle: break;
   }
   if (frame.type == FrameType::RequestHead) {
-    return start_request(connection, frame, permit, scratch);
+    return start_request(connection, frame, permit, thread);
   }
   // It crossed the answer to a request whose body was never asked for.
   if (frame.type == FrameType::RequestAbort) return Next::Look;
@@ -82,8 +84,9 @@ Dispatcher::Next Dispatcher::discard(Connection& connection, const channel::Fram
 }
 
 Dispatcher::Next Dispatcher::start_request(Connection& connection, const channel::Frame& frame,
-                                           Permit& permit, RequestScratch& scratch) {
-  Session session(connection.channel, settings_.patience, log_, scratch);
+                                           Permit& permit, ServingThread& thread) {
+  Session session(++last_request_, connection.channel, settings_.patience, log_, thread.scratch,
+                  {thread.place, slot_});
   if (const auto opened = session.open(frame.payload); !opened) {
     log_failure(opened.error());
     return Next::Close;
@@ -93,7 +96,7 @@ Dispatcher::Next Dispatcher::start_request(Connection& connection, const channel
     connection.channel.queue(FrameType::Busy);
   } else {
     if (waited && connection.channel.peer_is_gone()) return Next::Close;
-    if (const Next next = run_request(connection, session, permit); next == Next::Close) {
+    if (const Next next = run_request(connection, session, permit, thread); next == Next::Close) {
       return next;
     }
   }
@@ -101,10 +104,58 @@ Dispatcher::Next Dispatcher::start_request(Connection& connection, const channel
   return connection.phase == Phase::Idle ? Next::Rest : Next::Look;
 }
 
-Dispatcher::Next Dispatcher::run_request(Connection& connection, Session& session, Permit& permit) {
-  slot_.busy.fetch_add(1, std::memory_order_relaxed);
-  const Session::Ending ending = session.run(application_);
-  slot_.busy.fetch_sub(1, std::memory_order_relaxed);
+/// While it lives, others see the request and the attendant looks after it.
+class Dispatcher::Running {
+ public:
+  Running(Dispatcher& dispatcher, Session& session, ServingThread& thread)
+      : dispatcher_(dispatcher), session_(session), place_(thread.place) {
+    const wire::RequestHead& head = session.head();
+    dispatcher_.slot_.busy.fetch_add(1, std::memory_order_relaxed);
+    place_.begin(session.id(), value_in(head, "REQUEST_METHOD"), value_in(head, "REQUEST_URI"),
+                 head.deadline_us);
+    runtime::Attendant* const attendant = dispatcher_.settings_.attendant;
+    if (attendant == nullptr) return;
+    const Deadline deadline = deadline_of(head);
+    if (deadline == kNever && !attendant->watches_clients()) return;
+    attendant->enroll(session.id(), deadline, session);
+    enrolled_ = true;
+  }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+  ~Running() {
+    if (enrolled_) dispatcher_.settings_.attendant->withdraw(session_.id());
+    place_.end();
+    dispatcher_.slot_.busy.fetch_sub(1, std::memory_order_relaxed);
+  }
+
+ private:
+  static std::string_view value_in(const wire::RequestHead& head, std::string_view name) noexcept {
+    for (const wire::FieldView& field : head.environ) {
+      if (field.name == name) return field.value;
+    }
+    return {};
+  }
+  Deadline deadline_of(const wire::RequestHead& head) const {
+    const Clock::duration limit = dispatcher_.settings_.interrupt_after;
+    const Deadline groups = limit > Clock::duration::zero() ? after(limit) : kNever;
+    if (head.deadline_us == 0) return groups;
+    return std::min(groups, Deadline(std::chrono::microseconds(head.deadline_us)));
+  }
+
+  Dispatcher& dispatcher_;
+  Session& session_;
+  scoreboard::ThreadPlace& place_;
+  bool enrolled_ = false;
+};
+
+Dispatcher::Next Dispatcher::run_request(Connection& connection, Session& session, Permit& permit,
+                                         ServingThread& thread) {
+  note_script(session.head(), thread);
+  Session::Ending ending{};
+  {
+    const Running running(*this, session, thread);
+    ending = session.run(application_);
+  }
   if (ending != Session::Ending::Stale) count_request();
 
   // Before the answer leaves: its reader's next request must find the permit free.
@@ -116,6 +167,27 @@ Dispatcher::Next Dispatcher::run_request(Connection& connection, Session& sessio
     if (begin_drain()) events_.script_is_stale();
   }
   return Next::Rest;
+}
+
+/// The same thread mostly serves the same script: then this is one comparison.
+void Dispatcher::note_script(const wire::RequestHead& head, ServingThread& thread) {
+  constexpr std::size_t kMostScripts = 256;  // more would only be a hint the less useful
+  const bool rolling = (head.flags & wire::RequestHead::kRolling) != 0;
+  const bool reloading = (head.flags & wire::RequestHead::kReloading) != 0;
+  std::string& key = thread.scratch.script_key;
+  key.assign(1, rolling ? 'R' : reloading ? 'O' : '-');
+  for (const std::string_view part : {head.script, head.application_group, head.callable}) {
+    key.append(part).push_back('\0');
+  }
+  if (key == thread.last_script) return;
+  thread.last_script = key;
+  {
+    const std::lock_guard lock(scripts_mutex_);
+    if (scripts_.size() >= kMostScripts || !scripts_.insert(key).second) return;
+  }
+  events_.script_is_used({std::string(head.script), std::string(head.application_group),
+                          std::string(head.callable), rolling, reloading,
+                          std::max<std::int64_t>(head.script_modified_us, 0)});
 }
 
 void Dispatcher::count_request() {

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "wsgix/os/peer.hpp"
+#include "wsgix/os/thread.hpp"
 
 namespace wsgix::daemon {
 namespace {
@@ -20,14 +21,14 @@ constexpr seconds kBetweenAcceptWarnings{10};
 
 Result<std::unique_ptr<Dispatcher>> Dispatcher::create(DispatcherSettings settings, int listener,
                                                        const Application& application,
-                                                       scoreboard::WorkerSlot& slot,
+                                                       scoreboard::Board& board,
                                                        DispatcherEvents& events, LogSink& log) {
   auto poller = os::Poller::create();
   if (!poller) return failed(poller);
   auto drained = os::Signpost::create();
   if (!drained) return failed(drained);
   std::unique_ptr<Dispatcher> dispatcher(new Dispatcher(std::move(settings), listener, application,
-                                                        slot, events, log, std::move(*poller),
+                                                        board, events, log, std::move(*poller),
                                                         std::move(*drained)));
   // The listener's subject is the dispatcher itself: no connection has that address.
   const auto added = dispatcher->poller_.add(listener, os::Interest::Readable, dispatcher.get());
@@ -36,12 +37,13 @@ Result<std::unique_ptr<Dispatcher>> Dispatcher::create(DispatcherSettings settin
 }
 
 Dispatcher::Dispatcher(DispatcherSettings settings, int listener, const Application& application,
-                       scoreboard::WorkerSlot& slot, DispatcherEvents& events, LogSink& log,
+                       scoreboard::Board& board, DispatcherEvents& events, LogSink& log,
                        os::Poller poller, os::Signpost drained)
     : settings_(std::move(settings)),
       listener_(listener),
       application_(application),
-      slot_(slot),
+      board_(board),
+      slot_(board.workers[settings_.slot]),
       events_(events),
       log_(log),
       poller_(std::move(poller)),
@@ -49,20 +51,21 @@ Dispatcher::Dispatcher(DispatcherSettings settings, int listener, const Applicat
       permits_(settings_.threads) {}
 
 void Dispatcher::serve() {
-  RequestScratch scratch;
+  ServingThread thread{
+      {}, {board_, static_cast<std::uint32_t>(::getpid()), os::thread_number()}, {}};
   while (const std::optional<void*> subject = poller_.wait()) {
     if (*subject == this) {
-      accept_one(scratch);
+      accept_one(thread);
       continue;
     }
     auto& connection = *static_cast<Connection*>(*subject);
-    if (connection.take()) advance(connection, Permit(*this), scratch);
+    if (connection.take()) advance(connection, Permit(*this), thread);
   }
 }
 
 // ---- coming ----
 
-void Dispatcher::accept_one(RequestScratch& scratch) {
+void Dispatcher::accept_one(ServingThread& thread) {
   if (draining_) return;
   Permit permit(*this);
   if (!permit.try_take()) {
@@ -83,7 +86,7 @@ void Dispatcher::accept_one(RequestScratch& scratch) {
   if (const auto queued = connection.channel.queue(wire::FrameType::Welcome, welcome); !queued) {
     log_failure(queued.error());
   }
-  advance(connection, std::move(permit), scratch);
+  advance(connection, std::move(permit), thread);
 }
 
 bool Dispatcher::peer_may_connect(int socket) {

@@ -10,33 +10,46 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <unordered_map>
 
 #include "connection.hpp"
 #include "permits.hpp"
 #include "session.hpp"
+#include "wsgix/daemon/control.hpp"
 #include "wsgix/os/poller.hpp"
 #include "wsgix/scoreboard/scoreboard.hpp"
 
 namespace wsgix::daemon {
+
+/// What a serving thread keeps from one request to the next.
+struct ServingThread {
+  RequestScratch scratch;
+  scoreboard::ThreadPlace place;
+  std::string last_script;  ///< what note_script() looked at last
+};
 
 struct DispatcherSettings {
   std::string group;           ///< for messages
   std::string token;           ///< what a child has to say first
   std::uint32_t peer_uid = 0;  ///< who may connect, besides root and our own account
   int threads = 1;
-  int maximum_requests = 0;    ///< 0: no limit
-  Clock::duration patience{};  ///< how long a peer may do nothing in the middle of a request
-  std::uint32_t slot = 0;      ///< of the scoreboard, for the Welcome
+  int maximum_requests = 0;           ///< 0: no limit
+  Clock::duration patience{};         ///< how long a peer may do nothing in the middle of a request
+  std::uint32_t slot = 0;             ///< of the scoreboard
+  Clock::duration interrupt_after{};  ///< request-timeout with an interrupt; 0: never
+  runtime::Attendant* attendant = nullptr;  ///< null: nobody interrupts a request
 };
 
-/// Called from serving threads; each at most once.
+/// Called from serving threads; the first two at most once.
 class DispatcherEvents {
  public:
   virtual ~DispatcherEvents() = default;
   virtual void script_is_stale() noexcept = 0;  ///< the drain has begun already
   virtual void request_limit_reached() noexcept = 0;
+  /// Not at most once: for each script that a request names for the first time.
+  virtual void script_is_used(const ScriptUse& script) noexcept = 0;
 };
 
 class Dispatcher {
@@ -44,7 +57,7 @@ class Dispatcher {
   /// Everything is borrowed. The listener stays armed until begin_drain().
   static Result<std::unique_ptr<Dispatcher>> create(DispatcherSettings settings, int listener,
                                                     const Application& application,
-                                                    scoreboard::WorkerSlot& slot,
+                                                    scoreboard::Board& board,
                                                     DispatcherEvents& events, LogSink& log);
 
   /// The whole life of one serving thread; start settings.threads + 1 of them.
@@ -57,13 +70,14 @@ class Dispatcher {
 
  private:
   class Permit;
+  class Running;
 
   Dispatcher(DispatcherSettings settings, int listener, const Application& application,
-             scoreboard::WorkerSlot& slot, DispatcherEvents& events, LogSink& log,
-             os::Poller poller, os::Signpost drained);
+             scoreboard::Board& board, DispatcherEvents& events, LogSink& log, os::Poller poller,
+             os::Signpost drained);
 
   // dispatcher.cpp: connections come, wait and go
-  void accept_one(RequestScratch& scratch);
+  void accept_one(ServingThread& thread);
   bool peer_may_connect(int socket);
   void arm_listener() noexcept;
   void pause_accepting(int os_errno);
@@ -78,14 +92,15 @@ class Dispatcher {
     Rest,  ///< the child has to read the answer before it says more
     Close,
   };
-  void advance(Connection& connection, Permit permit, RequestScratch& scratch);
+  void advance(Connection& connection, Permit permit, ServingThread& thread);
   Next handle_frame(Connection& connection, const channel::Frame& frame, Permit& permit,
-                    RequestScratch& scratch);
+                    ServingThread& thread);
   Next greet(Connection& connection, const channel::Frame& frame);
   Next discard(Connection& connection, const channel::Frame& frame);
   Next start_request(Connection& connection, const channel::Frame& frame, Permit& permit,
-                     RequestScratch& scratch);
-  Next run_request(Connection& connection, Session& session, Permit& permit);
+                     ServingThread& thread);
+  Next run_request(Connection& connection, Session& session, Permit& permit, ServingThread& thread);
+  void note_script(const wire::RequestHead& head, ServingThread& thread);
   void count_request();
   Next refuse(const channel::Frame& frame, const char* state);
   void log_failure(const Error& error);
@@ -93,6 +108,7 @@ class Dispatcher {
   const DispatcherSettings settings_;
   const int listener_;
   const Application& application_;
+  scoreboard::Board& board_;
   scoreboard::WorkerSlot& slot_;
   DispatcherEvents& events_;
   LogSink& log_;
@@ -102,11 +118,15 @@ class Dispatcher {
   std::atomic<bool> draining_ = false;
   std::atomic<std::int64_t> executed_ = 0;
   std::atomic<std::int64_t> last_accept_warning_ = 0;
+  std::atomic<std::uint64_t> last_request_ = 0;  ///< the id of
 
   std::mutex table_mutex_;  ///< guards the two members below, and parking against begin_drain()
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
   /// During a drain the poller may report a connection twice; the memory stays for the loser.
   std::vector<std::unique_ptr<Connection>> closed_in_drain_;
+
+  std::mutex scripts_mutex_;  ///< guards the member below
+  std::set<std::string> scripts_;
 };
 
 /// One permit, or none; given back when it goes out of scope.

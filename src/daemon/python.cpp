@@ -76,16 +76,19 @@ void Python::describe_process() {
   start_.log = log_line;
 }
 
-void Python::load(const std::vector<config::Preload>& preloads) {
-  if (application_.runtime == nullptr) return;
+bool Python::load(const std::vector<config::Preload>& preloads) {
+  if (application_.runtime == nullptr) return true;
+  bool loaded = true;
   for (const config::Preload& preload : preloads) {
     wsgix_script script{};
     script.path = text(preload.script);
     script.application_group = text(preload.application_group);
     script.callable_name = text(preload.callable);
     wsgix_failure why{};
-    application_.runtime->load_script(&script, &why);
+    const bool failed = application_.runtime->load_script(&script, &why) != 0;
+    if (failed && preload.rolling) loaded = false;
   }
+  return loaded;
 }
 
 void Python::stop() noexcept {

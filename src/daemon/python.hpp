@@ -21,7 +21,8 @@ class Python {
 
   const Application& application() const noexcept { return application_; }
   /// A script that cannot be loaded is logged by the runtime and answered with the cause.
-  void load(const std::vector<config::Preload>& preloads);
+  /// False: one that is reloaded as Rolling failed.
+  bool load(const std::vector<config::Preload>& preloads);
   /// Runs atexit handlers. No thread may be inside the runtime.
   void stop() noexcept;
 

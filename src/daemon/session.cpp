@@ -39,6 +39,17 @@ int failure_for(wire::AbortReason reason) {
 
 }  // namespace
 
+// ---- what others see ----
+
+void Session::show_activity() noexcept {
+  shown_.worker.activity_us.store(scoreboard::now_us(), std::memory_order_relaxed);
+}
+
+void Session::show_loading(bool begins) noexcept {
+  using scoreboard::ThreadPhase;
+  shown_.place.show_phase(begins ? ThreadPhase::Loading : ThreadPhase::Running);
+}
+
 // ---- the request ----
 
 Result<void> Session::open(std::string_view payload) {
@@ -82,6 +93,7 @@ wsgix_request Session::request_for_runtime() {
   request.request_start = in_seconds(head.request_start_us);
   request.queue_start = in_seconds(head.queue_start_us);
   request.daemon_start = in_seconds(microseconds_since_1970());
+  request.id = id_;
   return request;
 }
 
@@ -97,6 +109,7 @@ Session::Ending Session::run(const Application& application) {
     }
     return io_failure_ != 0 ? Ending::Broken : Ending::Answered;
   }
+  show_activity();
   const wsgix_request request = request_for_runtime();
   wsgix_outcome outcome{};
   application.runtime->handle_request(&request, &outcome);
@@ -146,6 +159,7 @@ ptrdiff_t Session::read_body(char* into, std::size_t size, bool may_wait) {
       return WSGIX_IO_WOULD_BLOCK;
     }
   }
+  show_activity();
   const std::size_t count = std::min(size, unread_.size());
   std::memcpy(into, unread_.data(), count);
   unread_.remove_prefix(count);
@@ -252,6 +266,7 @@ void Session::early_hints(const wsgix_field* headers, std::size_t count) {
 
 int Session::send_body(std::string_view data) {
   const std::lock_guard lock(sending_);
+  show_activity();
   if (io_failure_ != 0) return io_failure_;
   if (channel_.queued_bytes() + data.size() < WSGIX_QUEUE_BYTES) {
     if (!data.empty()) channel_.queue(FrameType::ResponseBody, data);
@@ -298,6 +313,14 @@ void Session::log(int level, std::string_view file, std::uint32_t line, std::str
   if (const auto flushed = channel_.try_flush(); !flushed) {
     fail(flushed.error());
     log_.write(severity, words);  // the child did not get it
+  }
+}
+
+void Session::log_line(LogLevel level, std::string_view line) noexcept {
+  try {
+    log(static_cast<int>(level), {}, 0, line);
+  } catch (const std::exception&) {
+    // No memory even for the line.
   }
 }
 

@@ -15,6 +15,8 @@
 #include "wsgix/base/log_sink.hpp"
 #include "wsgix/channel/channel.hpp"
 #include "wsgix/runtime/abi.h"
+#include "wsgix/runtime/attendant.hpp"
+#include "wsgix/scoreboard/threads.hpp"
 
 namespace wsgix::daemon {
 
@@ -30,9 +32,16 @@ struct RequestScratch {
   std::string payload;
   std::vector<wsgix_field> environ;
   std::vector<wire::FieldView> headers;
+  std::string script_key;
 };
 
-class Session {
+/// Where others see what a serving thread does. Borrowed by its sessions.
+struct Visibility {
+  scoreboard::ThreadPlace& place;
+  scoreboard::WorkerSlot& worker;
+};
+
+class Session final : public runtime::Attended {
  public:
   enum class Ending {
     Answered,  ///< the rest of the answer is queued
@@ -40,14 +49,22 @@ class Session {
     Broken,    ///< the connection failed meanwhile
   };
 
-  /// Everything is borrowed. `patience`: how long the peer may do nothing.
-  Session(channel::Channel& channel, Clock::duration patience, LogSink& log,
-          RequestScratch& scratch) noexcept
-      : channel_(channel), patience_(patience), log_(log), scratch_(scratch) {}
+  /// Everything is borrowed. `id`: never used twice in this process. `patience`: how long the peer
+  /// may do nothing.
+  Session(std::uint64_t id, channel::Channel& channel, Clock::duration patience, LogSink& log,
+          RequestScratch& scratch, Visibility shown) noexcept
+      : id_(id),
+        channel_(channel),
+        patience_(patience),
+        log_(log),
+        scratch_(scratch),
+        shown_(shown) {}
 
   /// Takes the payload of a RequestHead frame.
   Result<void> open(std::string_view payload);
   Ending run(const Application& application);
+  const wire::RequestHead& head() const noexcept { return scratch_.head; }
+  std::uint64_t id() const noexcept { return id_; }
   /// True while frames of this request's body are still to come.
   bool body_is_open() const noexcept { return body_ == Body::Streaming; }
 
@@ -57,10 +74,14 @@ class Session {
   int send_body(std::string_view data);
   int send_file(int descriptor, std::uint64_t offset, std::uint64_t length);
   int flush();
-  bool client_is_gone() const noexcept;
+  bool client_is_gone() const noexcept override;
   void early_hints(const wsgix_field* headers, std::size_t count);
   void log(int level, std::string_view file, std::uint32_t line, std::string_view text);
   void log_bug(const char* what) noexcept;
+  void show_loading(bool begins) noexcept;
+
+  // ---- what the attendant calls, from its own thread, beside client_is_gone() ----
+  void log_line(LogLevel level, std::string_view line) noexcept override;
 
  private:
   enum class Body { None, NotAskedFor, Streaming, Ended };
@@ -73,11 +94,14 @@ class Session {
   bool take_body_frame(const channel::Frame& frame);
   int fail(const Error& error);
   Deadline send_deadline(std::size_t more_bytes) const;
+  void show_activity() noexcept;
 
+  const std::uint64_t id_;
   channel::Channel& channel_;
   Clock::duration patience_;
   LogSink& log_;
   RequestScratch& scratch_;
+  Visibility shown_;
 
   Body body_ = Body::None;
   // Atomic because client_is_gone() may be asked by another thread of the application.

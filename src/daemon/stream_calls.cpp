@@ -52,10 +52,12 @@ void early_hints(void* stream, const wsgix_field* headers, size_t count) noexcep
   });
 }
 
+void loading(void* stream, int begins) noexcept { session_of(stream).show_loading(begins != 0); }
+
 }  // namespace
 
 constexpr wsgix_stream_calls kStreamCalls = {
-    read_body, send_head, send_body, send_file, flush, client_is_gone, log, early_hints,
+    read_body, send_head, send_body, send_file, flush, client_is_gone, log, early_hints, loading,
 };
 
 }  // namespace wsgix::daemon

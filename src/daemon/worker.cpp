@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <memory>
 #include <vector>
 
 #include "dispatcher.hpp"
@@ -16,13 +17,14 @@
 #include "wsgix/os/descriptors.hpp"
 #include "wsgix/os/signals.hpp"
 #include "wsgix/os/thread.hpp"
+#include "wsgix/runtime/attendant.hpp"
 
 namespace wsgix::daemon {
 namespace {
 
 constexpr int kExitFailed = 1;
 /// What a main thread usually has: deep recursion in an application behaves like under a shell.
-constexpr std::size_t kStackBytes = 8 * 1024 * 1024;
+constexpr std::size_t kDefaultStackBytes = 8 * 1024 * 1024;
 
 /// Tells the supervisor what the serving threads find out.
 class Reporter final : public DispatcherEvents {
@@ -34,6 +36,9 @@ class Reporter final : public DispatcherEvents {
   void request_limit_reached() noexcept override {
     send_report(control_, {Report::WantsSuccessor, Cause::MaximumRequests});
   }
+  void script_is_used(const ScriptUse& script) noexcept override {
+    send_report(control_, {Report::UsesScript, Cause::None, script});
+  }
 
  private:
   int control_;
@@ -42,8 +47,9 @@ class Reporter final : public DispatcherEvents {
 /// The main thread's watch over everything that is not a request.
 class Watch {
  public:
-  Watch(const WorkerPlace& place, os::SignalPipe& signals, Dispatcher& dispatcher) noexcept
-      : place_(place), signals_(signals), dispatcher_(dispatcher) {}
+  Watch(const WorkerPlace& place, os::SignalPipe& signals, Dispatcher& dispatcher,
+        runtime::Attendant* attendant) noexcept
+      : place_(place), signals_(signals), dispatcher_(dispatcher), attendant_(attendant) {}
 
   /// Returns once every connection is closed. Does not return when httpd has gone.
   void until_drained();
@@ -55,6 +61,7 @@ class Watch {
   const WorkerPlace& place_;
   os::SignalPipe& signals_;
   Dispatcher& dispatcher_;
+  runtime::Attendant* attendant_;  ///< null when Python did not start
   bool supervisor_gone_ = false;
   Deadline deadline_ = kNever;  ///< enforced here only when there is no supervisor any more
 };
@@ -89,13 +96,18 @@ void Watch::hear_signals() {
       }
     } else if (signal == SIGUSR1) {
       send_report(place_.control, {Report::WantsSuccessor, Cause::Asked});
+    } else if (signal == SIGXCPU) {
+      send_report(place_.control, {Report::WantsSuccessor, Cause::CpuTimeLimit});
     }
   }
 }
 
 void Watch::hear_supervisor() {
   const auto word = receive_word(place_.control);
-  if (word && *word != Word::Retire) return;
+  if (word && *word != Word::Retire) {
+    if (*word == Word::WriteStacks && attendant_ != nullptr) attendant_->write_stacks();
+    return;
+  }
   dispatcher_.begin_drain();
   if (word) return;
   supervisor_gone_ = true;
@@ -103,22 +115,40 @@ void Watch::hear_supervisor() {
   if (allowed > milliseconds::zero()) deadline_ = after(allowed);
 }
 
-DispatcherSettings dispatcher_settings(const WorkerPlace& place) {
+/// Processes that started together must not all be replaced together: up to a tenth sooner.
+int spread_request_limit(const config::DaemonSettings& daemon) {
+  const int spread = daemon.processes > 1 ? daemon.maximum_requests / 10 : 0;
+  return daemon.maximum_requests - static_cast<int>(::getpid() % (spread + 1));
+}
+
+/// request-timeout is meant for a process: a request may have more time the more threads there are
+/// (contract). Only with interrupt-timeout the request itself is interrupted first.
+Clock::duration interrupt_after(const config::DaemonSettings& daemon) {
+  if (daemon.interrupt_timeout == milliseconds::zero()) return {};
+  return config::request_time_limit(daemon);
+}
+
+DispatcherSettings dispatcher_settings(const WorkerPlace& place, runtime::Attendant* attendant) {
   const config::HostSettings& settings = place.settings;
   return {.group = settings.daemon.name,
           .token = settings.token,
           .peer_uid = settings.peer_uid,
           .threads = settings.daemon.threads,
-          .maximum_requests = settings.daemon.maximum_requests,
+          .maximum_requests = spread_request_limit(settings.daemon),
           .patience = settings.socket_timeout,
-          .slot = place.slot_number};
+          .slot = place.slot_number,
+          .interrupt_after = interrupt_after(settings.daemon),
+          .attendant = attendant};
 }
 
 /// One thread more than may run requests: it tells children that this worker is busy.
-Result<std::vector<os::Thread>> start_threads(Dispatcher& dispatcher, int threads) {
+Result<std::vector<os::Thread>> start_threads(Dispatcher& dispatcher,
+                                              const config::DaemonSettings& daemon) {
+  const auto stack = static_cast<std::size_t>(daemon.stack_size);
   std::vector<os::Thread> started;
-  for (int i = 0; i <= threads; ++i) {
-    auto thread = os::Thread::start(kStackBytes, [&dispatcher] { dispatcher.serve(); });
+  for (int i = 0; i <= daemon.threads; ++i) {
+    auto thread = os::Thread::start(stack != 0 ? stack : kDefaultStackBytes,
+                                    [&dispatcher] { dispatcher.serve(); });
     if (!thread) {
       dispatcher.begin_drain();  // those that run already must return before they are joined
       return failed(thread);
@@ -138,27 +168,61 @@ void end_with_supervisor(const WorkerPlace& place) {
   ::alarm(static_cast<unsigned>(std::max(allowed, kLeast).count()));
 }
 
+std::unique_ptr<runtime::Attendant> attendant_for(const WorkerPlace& place,
+                                                  const Application& application) {
+  if (application.runtime == nullptr) return nullptr;
+  std::atomic<std::int64_t>& heartbeat = place.board.workers[place.slot_number].heartbeat_us;
+  return std::make_unique<runtime::Attendant>(
+      *application.runtime,
+      runtime::Attendant::Duties{
+          .heartbeat = [&heartbeat] { heartbeat.store(scoreboard::now_us()); },
+          .interrupt_when_client_is_gone = place.settings.daemon.interrupt_on_disconnect,
+          .log = place.log});
+}
+
+/// A Rolling script that cannot be loaded: the supervisor may have an older worker that can.
+bool may_serve_without_script(const WorkerPlace& place, os::SignalPipe& signals) {
+  send_report(place.control, {Report::CannotLoad, Cause::None});
+  for (;;) {
+    pollfd watched[] = {
+        {signals.fd(), POLLIN, 0}, {place.lifeline, POLLIN, 0}, {place.control, POLLIN, 0}};
+    ::poll(watched, std::size(watched), -1);
+    for (const int signal : signals.take()) {
+      if (signal == SIGTERM || signal == SIGINT) return false;
+    }
+    if (watched[1].revents != 0) return false;
+    const auto word = receive_word(place.control);
+    if (!word || *word == Word::Retire) return false;
+    if (*word == Word::Serve) return true;
+  }
+}
+
 Result<void> serve(const WorkerPlace& place) {
-  auto signals = os::SignalPipe::open({SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP});
+  auto signals = os::SignalPipe::open({SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP, SIGXCPU});
   if (!signals) return failed(signals);
 
   // While Python is starting or ending nobody here hears that the supervisor has gone.
   end_with_supervisor(place);
   Python python(place.settings, place.log);
-  python.load(place.settings.preloads);
+  if (!python.load(place.settings.preloads) && !may_serve_without_script(place, *signals)) {
+    python.stop();
+    return {};
+  }
 
   Reporter reporter(place.control);
-  auto dispatcher = Dispatcher::create(dispatcher_settings(place), place.listener,
-                                       python.application(), place.slot, reporter, place.log);
+  auto attendant = attendant_for(place, python.application());
+  auto dispatcher = Dispatcher::create(dispatcher_settings(place, attendant.get()), place.listener,
+                                       python.application(), place.board, reporter, place.log);
   if (!dispatcher) return failed(dispatcher);
-  auto threads = start_threads(**dispatcher, place.settings.daemon.threads);
+  auto threads = start_threads(**dispatcher, place.settings.daemon);
   if (!threads) return failed(threads);
 
   if (auto outlives = os::ask_for_parent_death_signal(0); !outlives) return outlives;
   send_report(place.control, {Report::Ready, Cause::None});
-  Watch(place, *signals, **dispatcher).until_drained();
+  Watch(place, *signals, **dispatcher, attendant.get()).until_drained();
   end_with_supervisor(place);
   threads->clear();
+  attendant.reset();
   python.stop();
   return {};
 }

@@ -12,6 +12,7 @@ inline constexpr int kScoreboard = 5;
 inline constexpr int kLifeline = 6;  ///< its end means: httpd is gone
 inline constexpr int kRetire = 7;    ///< one byte means: a successor is ready, drain and end
 inline constexpr int kHandover = 8;  ///< takes one byte when all workers are ready; may be closed
-inline constexpr int kFirstUnused = 9;
+inline constexpr int kCommands = 9;  ///< listens for `wsgix ctl`
+inline constexpr int kFirstUnused = 10;
 
 }  // namespace wsgix::host

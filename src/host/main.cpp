@@ -41,7 +41,8 @@ bool wait_for_turn(milliseconds pause) {
 int serve() {
   os::reset_signals();
   os::close_from(kFirstUnused);
-  for (const int fd : {kSettings, kListener, kScoreboard, kLifeline, kRetire, kHandover}) {
+  for (const int fd :
+       {kSettings, kListener, kScoreboard, kLifeline, kRetire, kHandover, kCommands}) {
     if (os::is_open(fd)) (void)os::set_close_on_exec(fd);
   }
   const auto settings = read_settings(kSettings);

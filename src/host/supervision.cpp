@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <vector>
 
@@ -33,6 +34,15 @@ EndReason for_board(Reason reason) {
     case Reason::MaximumRequests: return EndReason::MaximumRequests;
     case Reason::StartupTimeout: return EndReason::StartupTimeout;
     case Reason::Replaced: return EndReason::Replaced;
+    case Reason::RestartInterval: return EndReason::RestartInterval;
+    case Reason::InactivityTimeout: return EndReason::InactivityTimeout;
+    case Reason::MemoryRecycle: return EndReason::MemoryRecycle;
+    case Reason::MemoryExceeded: return EndReason::MemoryExceeded;
+    case Reason::CpuTimeLimit: return EndReason::CpuTimeLimit;
+    case Reason::RequestTimeout: return EndReason::RequestTimeout;
+    case Reason::DeadlockTimeout: return EndReason::DeadlockTimeout;
+    case Reason::Operator: return EndReason::Operator;
+    case Reason::CannotLoad: return EndReason::CannotLoad;
   }
   return EndReason::None;
 }
@@ -53,8 +63,8 @@ Reason reason_for(daemon::Cause cause) {
     case daemon::Cause::ScriptReload: return Reason::ScriptReload;
     case daemon::Cause::MaximumRequests: return Reason::MaximumRequests;
     case daemon::Cause::Signal: return Reason::Shutdown;
-    case daemon::Cause::Asked:
-    case daemon::Cause::CpuTimeLimit:
+    case daemon::Cause::Asked: return Reason::Operator;
+    case daemon::Cause::CpuTimeLimit: return Reason::CpuTimeLimit;
     case daemon::Cause::None: break;
   }
   return Reason::Replaced;
@@ -64,7 +74,9 @@ supervisor::GroupLimits limits_of(const config::DaemonSettings& daemon) {
   return {.processes = daemon.processes,
           .startup = daemon.startup_timeout,
           .graceful = daemon.graceful_timeout,
-          .shutdown = daemon.shutdown_timeout};
+          .eviction = daemon.eviction_timeout,
+          .shutdown = daemon.shutdown_timeout,
+          .restart_interval = daemon.restart_interval};
 }
 
 }  // namespace
@@ -75,7 +87,9 @@ Supervision::Supervision(const config::HostSettings& settings, scoreboard::Board
       board_(board),
       log_(log),
       slots_(board),
-      group_(limits_of(settings.daemon), Clock::now()),
+      group_(limits_of(settings.daemon),
+             {.first_start = Clock::now(), .predecessor_serves = os::is_open(kHandover)}),
+      commands_(settings, board, *this, log),
       httpd_(::getppid()),
       retire_pipe_open_(os::is_open(kRetire)) {}
 
@@ -88,6 +102,7 @@ Result<void> Supervision::run() {
 
   while (!finished_) {
     group_.time_passed(Clock::now());
+    commands_.serve(Clock::now());
     act();
     if (finished_) break;
     wait();
@@ -108,7 +123,9 @@ void Supervision::wait() {
     watched.push_back({worker.control.get(), POLLIN, 0});
     ids.push_back(id);
   }
-  if (::poll(watched.data(), watched.size(), poll_timeout(group_.next_deadline())) <= 0) return;
+  commands_.watch(watched);
+  const Deadline wake = std::min(group_.next_deadline(), commands_.next_deadline());
+  if (::poll(watched.data(), watched.size(), poll_timeout(wake)) <= 0) return;
 
   // Words before ends: the last word of a worker says why it ended.
   for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -136,6 +153,7 @@ void Supervision::hear_retire_pipe() {
   const ssize_t count = ::read(kRetire, &byte, 1);
   if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
   retire_pipe_open_ = false;
+  commands_.stop_listening();
   if (count > 0) group_.retire(Clock::now());
 }
 
@@ -162,16 +180,18 @@ void Supervision::obey(WorkerId id, const daemon::WorkerReport& report) {
   switch (report.report) {
     case daemon::Report::Ready: group_.worker_said_ready(id, now); break;
     case daemon::Report::Leaving:
-      group_.worker_is_leaving(id, reason_for(report.cause), now);
+      group_.worker_is_leaving(id, reason_for(report.cause), has_served(id), now);
       break;
     case daemon::Report::WantsSuccessor:
       group_.worker_wants_successor(id, reason_for(report.cause), now);
       break;
-    case daemon::Report::CannotLoad:
-      daemon::send_word(workers_.at(id).control.get(), daemon::Word::Serve);
-      break;
+    case daemon::Report::CannotLoad: group_.worker_cannot_load(id, now); break;
     case daemon::Report::UsesScript: remember(report.script); break;
   }
+}
+
+bool Supervision::has_served(WorkerId id) const {
+  return board_.workers[workers_.at(id).slot].requests.load() > 0;
 }
 
 void Supervision::remember(const daemon::ScriptUse& script) {
@@ -225,6 +245,12 @@ void Supervision::log_end(const Running& worker, const supervisor::WorkerView& v
   log_.write(LogLevel::Error, Error{ErrorCode::WorkerDied, std::move(what)});
 }
 
+void Supervision::write_stacks() {
+  for (const auto& [id, worker] : workers_) {
+    daemon::send_word(worker.control.get(), daemon::Word::WriteStacks);
+  }
+}
+
 // ---- what to do ----
 
 void Supervision::act() {
@@ -236,6 +262,11 @@ void Supervision::act() {
         case Kind::Retire:
           if (const auto found = workers_.find(action.worker); found != workers_.end()) {
             daemon::send_word(found->second.control.get(), daemon::Word::Retire);
+          }
+          break;
+        case Kind::Serve:
+          if (const auto found = workers_.find(action.worker); found != workers_.end()) {
+            daemon::send_word(found->second.control.get(), daemon::Word::Serve);
           }
           break;
         case Kind::Kill: kill(action.worker); break;
@@ -282,6 +313,7 @@ void Supervision::become_worker(Running& place, pid_t supervisor) {
     // The others' ends: a worker must not keep a sibling's socket open, nor answer for the host.
     for (auto& entry : workers_) entry.second.control.reset();
     signals_.reset();
+    commands_.close();
     for (const int fd : {kSettings, kScoreboard, kRetire, kHandover}) ::close(fd);
     os::set_process_title(config::title(settings_.daemon));
     const daemon::WorkerPlace worker{settings_,
@@ -290,7 +322,7 @@ void Supervision::become_worker(Running& place, pid_t supervisor) {
                                      place.control.get(),
                                      supervisor,
                                      place.slot,
-                                     board_.workers[place.slot],
+                                     board_,
                                      log_};
     // _exit: what the host would clean up at its own end is not the worker's.
     ::_exit(daemon::run_worker(worker));
@@ -323,6 +355,7 @@ void Supervision::kill(WorkerId id) {
 }
 
 void Supervision::report_ready() {
+  commands_.take_over();
   log_.write(LogLevel::Info,
              fmt::format("WX2013: group '{}': {} of {} workers are ready", settings_.daemon.name,
                          settings_.daemon.processes, settings_.daemon.processes));
@@ -339,6 +372,8 @@ void Supervision::show_on_board() {
     }
   }
   slots_.count_ready();
+  board_.group_state.store(group_.is_paused() ? scoreboard::GroupState::Paused
+                                              : scoreboard::GroupState::Serving);
 }
 
 }  // namespace wsgix::host

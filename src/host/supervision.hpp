@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 
+#include "commands.hpp"
 #include "slots.hpp"
 #include "wsgix/base/log_sink.hpp"
 #include "wsgix/config/daemon_settings.hpp"
@@ -20,7 +21,7 @@
 
 namespace wsgix::host {
 
-class Supervision {
+class Supervision : private Operations {
  public:
   Supervision(const config::HostSettings& settings, scoreboard::Board& board, LogSink& log);
 
@@ -43,10 +44,18 @@ class Supervision {
   void hear_retire_pipe();
   void hear_worker(supervisor::WorkerId id, Running& worker);
   void obey(supervisor::WorkerId id, const daemon::WorkerReport& report);
+  bool has_served(supervisor::WorkerId id) const;
   void remember(const daemon::ScriptUse& script);
   void reap_workers();
   void bury(Workers::iterator worker, int wait_status);
   void log_end(const Running& worker, const supervisor::WorkerView& view, int wait_status);
+
+  // what an operator asks for
+  void reload() override { group_.reload(supervisor::Reason::Operator, Clock::now()); }
+  void drain() override { group_.pause(Clock::now()); }
+  void resume() override { group_.resume(Clock::now()); }
+  void write_stacks() override;
+  bool is_paused() const override { return group_.is_paused(); }
 
   // what to do
   void act();
@@ -61,6 +70,7 @@ class Supervision {
   LogSink& log_;
   Slots slots_;
   supervisor::Group group_;
+  Commands commands_;
   std::optional<os::SignalPipe> signals_;
   Workers workers_;
   pid_t httpd_;

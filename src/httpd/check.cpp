@@ -139,6 +139,10 @@ std::string socket_path(const std::string& prefix, pid_t parent, unsigned number
   return prefix + "." + std::to_string(parent) + "." + std::to_string(number) + ".sock";
 }
 
+std::string commands_path(const std::string& socket_path) {
+  return socket_path.substr(0, socket_path.rfind('.')) + ".ctl";
+}
+
 std::string python_home_of(const ServerConfig& main, const config::DaemonSettings& settings) {
   if (!settings.python_home.empty()) return settings.python_home;
   return main.python_home.value_or(std::string());

@@ -16,6 +16,8 @@ Result<void> check_configuration(apr_pool_t& pconf, server_rec& main);
 std::string socket_prefix(apr_pool_t& pool, const server_rec& main);
 /// The path of the socket that this httpd creates as its `number`th.
 std::string socket_path(const std::string& prefix, pid_t parent, unsigned number);
+/// Of the socket for `wsgix ctl` beside it.
+std::string commands_path(const std::string& socket_path);
 
 /// python-home= of the group, else WSGIPythonHome, else empty.
 std::string python_home_of(const ServerConfig& main, const config::DaemonSettings& settings);

@@ -61,8 +61,9 @@ void early_hints(void* stream, const wsgix_field* headers, size_t count) {
   });
 }
 
-constexpr wsgix_stream_calls kCalls = {read_body, send_head,      send_body,       send_file,
-                                       flush,     client_is_gone, log_for_request, early_hints};
+constexpr wsgix_stream_calls kCalls = {read_body,       send_head,   send_body,
+                                       send_file,       flush,       client_is_gone,
+                                       log_for_request, early_hints, nullptr};
 
 std::int64_t deadline_of(const Route& route) noexcept {
   const std::chrono::microseconds span = route.deadline.span;

@@ -32,6 +32,7 @@ constexpr std::int64_t kShortLifeMs = 10'000;
 constexpr int kFirstDelayMs = 250;
 constexpr int kLongestDelayMs = 30'000;
 constexpr seconds kStopGrace{2};
+constexpr int kCommandBacklog = 16;
 constexpr timespec kStopLook{0, 20'000'000};
 
 /// One host that httpd's main loop reaps for us. Lives in the configuration pool.
@@ -81,9 +82,26 @@ Result<void> make_socket(Kept& kept, KeptGroup& kept_group, const Group& group,
   }
   Result<UniqueFd> listener = os::listen_on(path, group.settings.listen_backlog, owner);
   if (!listener) return failed(listener);
+  // It stays whose httpd is: commands are the administrator's.
+  const std::string for_commands = commands_path(path);
+  Result<UniqueFd> commands = os::listen_on(for_commands, kCommandBacklog, std::nullopt);
+  if (!commands) {
+    ::unlink(path.c_str());
+    return failed(commands);
+  }
   kept_group.listener = listener->release();
   kept_group.socket_path = apr_pstrmemdup(kept.pool, path.data(), path.size());
+  kept_group.commands = commands->release();
+  kept_group.commands_path = apr_pstrmemdup(kept.pool, for_commands.data(), for_commands.size());
   return {};
+}
+
+void remove_socket(KeptGroup& group) {
+  if (group.listener < 0) return;
+  ::unlink(group.socket_path);
+  ::unlink(group.commands_path);
+  close_and_forget(group.listener);
+  close_and_forget(group.commands);
 }
 
 /// User or socket-user= may have changed since the socket was made.
@@ -130,8 +148,7 @@ Result<void> prepare(Kept& kept, Group& group, const std::string& prefix) {
 
 void drop(KeptGroup& group) {
   for (KeptHost* host = group.newest; host != nullptr; host = host->older) retire(*host);
-  if (group.listener >= 0) ::unlink(group.socket_path);
-  close_and_forget(group.listener);
+  remove_socket(group);
   tidy(group);
 }
 
@@ -157,6 +174,7 @@ Result<void> start_host(Kept& kept, KeptGroup& kept_group, const Group& group, i
   start.lifeline = lifeline->read_end.get();
   start.retire = retire_pipe->one.get();
   start.handover = handover;
+  start.commands = kept_group.commands;
   const Result<pid_t> pid = launch(start);
   if (!pid) return failed(pid);
 
@@ -271,8 +289,7 @@ void stop_all(Kept& kept) {
   signal_all(kept, SIGKILL);
   wait_for_all(kept, after(kStopGrace));
   for (KeptGroup* group = kept.groups; group != nullptr; group = group->next) {
-    if (group->listener >= 0) ::unlink(group->socket_path);
-    close_and_forget(group->listener);
+    remove_socket(*group);
     close_and_forget(group->scoreboard);
   }
 }
@@ -359,6 +376,7 @@ void close_kept_descriptors() noexcept {
   if (kept == nullptr) return;
   for (KeptGroup* group = kept->groups; group != nullptr; group = group->next) {
     close_and_forget(group->listener);
+    close_and_forget(group->commands);
     close_and_forget(group->scoreboard);
     for (KeptHost* host = group->newest; host != nullptr; host = host->older) close_host(*host);
   }

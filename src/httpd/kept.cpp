@@ -9,7 +9,7 @@ namespace wsgix::httpd {
 namespace {
 
 constexpr char kKey[] = "wsgix-groups";
-constexpr std::uint32_t kLayout = 2;
+constexpr std::uint32_t kLayout = 3;
 
 bool has_word(int retire_read) noexcept {
   pollfd pipe{retire_read, POLLIN, 0};
@@ -51,7 +51,7 @@ KeptGroup* find_group(Kept& kept, std::string_view name) noexcept {
 KeptGroup& add_group(Kept& kept, std::string_view name) {
   auto* group = static_cast<KeptGroup*>(apr_pcalloc(kept.pool, sizeof(KeptGroup)));
   group->name = apr_pstrmemdup(kept.pool, name.data(), name.size());
-  group->listener = group->scoreboard = -1;
+  group->listener = group->commands = group->scoreboard = -1;
   group->next = kept.groups;
   kept.groups = group;
   return *group;

@@ -32,8 +32,10 @@ struct KeptGroup {
   KeptGroup* next;
   const char* name;
   const char* socket_path;
+  const char* commands_path;
   std::array<char, wire::kTokenBytes> token;
   int listener;  ///< -1: the group was removed, its last hosts drain
+  int commands;  ///< listens for `wsgix ctl`; as long as the listener
   int scoreboard;
   int delay_ms;  ///< before the next start of its host
   milliseconds shutdown_timeout;

@@ -21,6 +21,10 @@ constexpr std::int64_t kReplayBytes = 65536;
 /// So much of a body is gathered for one write to the worker.
 constexpr std::size_t kBatchBytes = 262144;
 constexpr timespec kBetweenConnects{0, 20'000'000};
+/// A stream of HTTP/2 has no socket of its own to poll. While its body flows, the next piece
+/// comes about as fast as the client learns that there is room for it.
+constexpr std::chrono::microseconds kShortestStreamLook{100};
+constexpr std::chrono::microseconds kLongestStreamLook{5000};
 
 wire::RequestHead head_of(request_rec& r, const Route& route, BodyFacts body) {
   Environ environment = build_environ(r, route);
@@ -42,6 +46,17 @@ wire::RequestHead head_of(request_rec& r, const Route& route, BodyFacts body) {
   return head;
 }
 
+/// poll() knows whole milliseconds only: what is shorter is slept through.
+int poll_until(Deadline deadline, pollfd* polled, nfds_t count) {
+  const auto left = deadline - Clock::now();
+  if (left <= Clock::duration::zero() || left >= milliseconds{1}) {
+    return ::poll(polled, count, poll_timeout(deadline));
+  }
+  const timespec rest{0, std::chrono::nanoseconds(left).count()};
+  ::nanosleep(&rest, nullptr);
+  return ::poll(polled, count, 0);
+}
+
 }  // namespace
 
 Relay::Relay(request_rec& r, const Route& route, GroupClient& client, BodyFacts body)
@@ -56,7 +71,8 @@ Relay::Relay(request_rec& r, const Route& route, GroupClient& client, BodyFacts 
       client_socket_(client_socket_of(r)),
       ahead_(r, response_, client_socket_, client.group().settings.response_buffering_bytes),
       started_(Clock::now()),
-      progress_(started_) {
+      progress_(started_),
+      stream_look_(kShortestStreamLook) {
   let_body_wait(r.expecting_100 != 0 || body.content_length < 0 ||
                 body.content_length > kReplayBytes);
 }
@@ -111,6 +127,7 @@ int Relay::run() {
     const Result<Step> step = converse();
     if (!step) return explain(step.error());
     if (*step == Step::Done) return status_;
+    if (client_left_) return client_gone(), status_;
     // Again: on a connection of its own, where any worker with a free thread takes it.
     connection_.reset();
     if (may_go_on_asking() == Step::Done) return status_;
@@ -154,8 +171,9 @@ Result<void> Relay::queue_request() {
 
 Result<Relay::Step> Relay::converse() {
   for (;;) {
-    if (is_too_late())
+    if (is_too_late()) {
       return is_queueing() ? leave_queue(&Relay::request_is_late) : request_is_late();
+    }
     Result<Step> step = forward_body();
     if (!step || *step != Step::GoOn) return step;
     step = send_queued();
@@ -195,8 +213,14 @@ bool Relay::wants_client() const noexcept {
   return body_may_go_on() && !body_has_ended_ && forwarded_ == stored_.end();
 }
 
-/// Before its body has been read, a client may close its sending direction rightly.
-bool Relay::watches_for_hangup() const noexcept { return !facts_.has_body || body_has_ended_; }
+/// Before its body has been read, a client may close its sending direction rightly. Nor is it
+/// asked while a worker still has to get the rest: only with all of it can we say so there.
+short Relay::hangup_to_watch() const noexcept {
+  const bool is_sent =
+      (!facts_.has_body || body_is_sent_) && connection_->channel.queued_bytes() == 0;
+  if (client_left_ || is_on_its_way() || !(is_queueing() || is_sent)) return 0;
+  return kHangup;
+}
 
 /// While the client was to take something, the worker had to wait.
 Result<Relay::Step> Relay::feed_client() {
@@ -206,13 +230,21 @@ Result<Relay::Step> Relay::feed_client() {
   return went_to_client(fed);
 }
 
+/// Longer each time that nothing has come: an idle upload costs next to nothing.
+Deadline Relay::next_stream_look() noexcept {
+  const auto look = stream_look_;
+  stream_look_ = std::min(look + look / 4, kLongestStreamLook);
+  return Clock::now() + look;
+}
+
 Result<Relay::Step> Relay::wait_for_news() {
   const bool full = ahead_.is_full();
   if (!full && connection_->channel.has_buffered_frame()) return take_frames();
 
   const bool from_client = wants_client();
-  const bool for_hangup = !from_client && watches_for_hangup();
+  const bool for_hangup = !facts_.has_body || body_has_ended_;
   const bool behind = ahead_.is_behind();
+  const short hangup = hangup_to_watch();
   const bool polls_client = client_socket_ >= 0 && (from_client || for_hangup || behind);
   const bool has_queue = connection_->channel.queued_bytes() != 0;
   const auto events = [](bool wanted, short event) { return wanted ? event : short{0}; };
@@ -220,10 +252,10 @@ Result<Relay::Step> Relay::wait_for_news() {
   pollfd polled[2] = {{full && !has_queue ? -1 : connection_->channel.fd(), 0, 0},
                       {client_socket_, 0, 0}};
   polled[0].events = static_cast<short>(events(!full, POLLIN) | events(has_queue, POLLOUT));
-  polled[1].events = static_cast<short>(events(from_client, POLLIN) | events(for_hangup, kHangup) |
+  polled[1].events = static_cast<short>(events(from_client, POLLIN) | events(for_hangup, hangup) |
                                         events(behind, POLLOUT));
 
-  const int ready = ::poll(polled, polls_client ? 2 : 1, poll_timeout(next_look(from_client)));
+  const int ready = poll_until(next_look(from_client), polled, polls_client ? 2 : 1);
   if (ready < 0 && errno != EINTR) {
     return failed(ErrorCode::SocketFailed, subject() + ": poll", errno);
   }
@@ -232,8 +264,8 @@ Result<Relay::Step> Relay::wait_for_news() {
     if (!step || *step != Step::GoOn) return step;
   }
   if (ready > 0 && (polled[0].revents & (POLLIN | kBroken)) != 0) return take_frames();
-  if (ready > 0 && for_hangup && polls_client && (polled[1].revents & (kHangup | kBroken)) != 0) {
-    return client_gone();
+  if (ready > 0 && for_hangup && polls_client && (polled[1].revents & (hangup | kBroken)) != 0) {
+    return (polled[1].revents & kBroken) != 0 ? client_gone() : client_closed_its_side();
   }
   if (client_socket_ < 0 && r_.connection->aborted != 0) return client_gone();
   return ready <= 0 ? look_at_limits() : Step::GoOn;
@@ -269,6 +301,7 @@ Result<Relay::Step> Relay::forward_body() {
     }
     body_.consume(data.size());
     progress_ = Clock::now();
+    stream_look_ = kShortestStreamLook;
   }
   return Step::GoOn;
 }
@@ -288,7 +321,11 @@ Relay::Step Relay::abort_body(ClientBody::State state) {
   log(r_, LogLevel::Info,
       {ErrorCode::ClientBodyFailed,
        subject() + ": the client's body ended with an error (" + std::to_string(status) + ")"});
-  return response_is_under_way() ? finish_cut() : finish(response_.refuse(status));
+  if (connection_ == nullptr || is_queueing()) return finish(response_.refuse(status));
+  // As in embedded mode the application has the last word: it may catch the error.
+  r_.connection->keepalive = AP_CONN_CLOSE;
+  body_has_ended_ = body_is_sent_ = true;
+  return Step::GoOn;
 }
 
 }  // namespace wsgix::httpd

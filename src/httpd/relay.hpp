@@ -44,9 +44,10 @@ class Relay {
   Result<Step> converse();
   Result<Step> send_queued();
   Result<Step> wait_for_news();
+  Deadline next_stream_look() noexcept;
   bool body_may_go_on() const noexcept;
   bool wants_client() const noexcept;
-  bool watches_for_hangup() const noexcept;
+  short hangup_to_watch() const noexcept;
   Result<Step> feed_client();
   Result<Step> forward_body();
   Step abort_body(ClientBody::State state);
@@ -57,7 +58,8 @@ class Relay {
   Deadline client_deadline() const noexcept;
   Deadline queue_deadline() const noexcept;
   Deadline current_deadline() const noexcept;
-  Deadline next_look(bool from_client) const noexcept;
+  Deadline next_look(bool from_client) noexcept;
+  bool is_on_its_way() const noexcept;
   bool is_too_late() const noexcept;
   bool is_queueing() const noexcept {
     return connection_ != nullptr && fresh_ && !connection_->welcomed;
@@ -88,6 +90,7 @@ class Relay {
   Step finish(int status);
   Step finish_cut();
   Step client_gone();
+  Step client_closed_its_side();
   Step worker_is_silent();
   Step request_is_late();
   Step refuse_busy_group();
@@ -119,14 +122,16 @@ class Relay {
   bool body_is_sent_ = false;           ///< RequestEnd or RequestAbort is queued or sent
   bool body_waits_for_worker_ = false;  ///< announced with kExpectsContinue
   bool body_has_ended_ = false;         ///< the client has sent all of it
+  bool client_left_ = false;            ///< it has closed its sending direction, perhaps all
   std::uint64_t forwarded_ = 0;         ///< so much of stored_ is queued or sent in this attempt
   int client_socket_ = -1;              ///< -1: not one of our own to poll
   RunAhead ahead_;                      ///< before response_: what its client cannot take now
   Clock::time_point started_;
-  Clock::time_point handed_over_;       ///< when this attempt was queued or taken, the later
-  Deadline request_deadline_ = kNever;  ///< for the whole response
-  Clock::time_point progress_;          ///< when bytes moved last, in either direction
-  int status_ = 0;                      ///< what the handler returns, when Done
+  Clock::time_point handed_over_;          ///< when this attempt was queued or taken, the later
+  Deadline request_deadline_ = kNever;     ///< for the whole response
+  Clock::time_point progress_;             ///< when bytes moved last, in either direction
+  std::chrono::microseconds stream_look_;  ///< until a stream of HTTP/2 is asked for more
+  int status_ = 0;                         ///< what the handler returns, when Done
 };
 
 }  // namespace wsgix::httpd

@@ -61,6 +61,15 @@ Relay::Step Relay::client_gone() {
   return finish(OK);
 }
 
+/// Most have left, but a few still read: a request that runs is answered, as any other of httpd's
+/// handlers would. The worker sees our side closed in turn, and tells the application that asks.
+Relay::Step Relay::client_closed_its_side() {
+  if (is_queueing()) return client_gone();
+  client_left_ = true;
+  ::shutdown(connection_->channel.fd(), SHUT_WR);
+  return Step::GoOn;
+}
+
 /// A body that nobody reads any more must not hold up the answer: httpd would wait for its rest.
 Relay::Step Relay::refuse(int status) {
   if (facts_.has_body && !body_has_ended_) r_.connection->keepalive = AP_CONN_CLOSE;
@@ -145,6 +154,10 @@ Relay::Step Relay::request_is_late() {
 
 /// A failure of the conversation itself, in the words of whoever reads the log.
 int Relay::explain(const Error& error) {
+  if (error.code == ErrorCode::PeerClosed && client_left_ && !accepted_) {
+    client_gone();  // the worker saw that in time and did not begin
+    return status_;
+  }
   if (error.code == ErrorCode::PeerClosed && connection_ != nullptr) {
     const std::string ran = time_since(handed_over_);
     const std::string why = explain_loss(client_.board(), connection_->worker.pid);

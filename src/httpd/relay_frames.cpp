@@ -125,7 +125,7 @@ Result<Relay::Step> Relay::went_to_client(const Result<bool>& reached) {
 /// No byte of this request is on its way any more, in either direction.
 bool Relay::connection_is_idle() const noexcept {
   const bool body_is_over = !facts_.has_body || body_is_sent_ || !body_may_flow_;
-  return body_is_over && connection_->channel.queued_bytes() == 0;
+  return body_is_over && connection_->channel.queued_bytes() == 0 && !client_left_;
 }
 
 Result<Relay::Step> Relay::on_response_end() {

@@ -10,10 +10,11 @@
 namespace wsgix::httpd {
 namespace {
 
-/// A stream of HTTP/2 has no socket of its own to poll.
-constexpr milliseconds kStreamLook{5};
-/// Nor does it wake anybody when the client resets it.
+/// A stream of HTTP/2 does not wake anybody when the client resets it.
 constexpr milliseconds kResetLook{250};
+/// A request that waits for a thread so long is queued; before, it is only on its way to one, and
+/// nobody asks whether its client has left.
+constexpr milliseconds kOnItsWay{250};
 /// mod_reqtimeout notices a slow body only when somebody reads.
 constexpr milliseconds kBodyLook{1000};
 /// A worker with a free thread takes a connection sooner; whoever is not taken by then waits.
@@ -66,21 +67,25 @@ Deadline Relay::current_deadline() const noexcept {
 }
 
 /// When something has to be looked at that wakes nobody.
-Deadline Relay::next_look(bool from_client) const noexcept {
+Deadline Relay::next_look(bool from_client) noexcept {
   const bool is_stream = client_socket_ < 0;
   Deadline look = std::min(current_deadline(), request_deadline_);
   if (from_client) {
-    look = std::min(look, after(is_stream ? kStreamLook : kBodyLook));
+    look = std::min(look, is_stream ? next_stream_look() : after(kBodyLook));
   } else if (body_may_go_on()) {
     return Clock::now();  // more of a stored body is due
   } else if (is_stream) {
     look = std::min(look, after(kResetLook));
+  } else if (is_on_its_way()) {
+    look = std::min(look, started_ + kOnItsWay);
   }
   if (!is_queueing()) return look;
   if (waiting_) return std::min(look, after(kPauseLook));
   const Clock::duration queued = Clock::now() - handed_over_;
   return std::min(look, after(std::clamp<Clock::duration>(queued, kTakenSoon, kPauseLook)));
 }
+
+bool Relay::is_on_its_way() const noexcept { return Clock::now() < started_ + kOnItsWay; }
 
 bool Relay::is_too_late() const noexcept {
   return request_deadline_ != kNever && Clock::now() >= request_deadline_;

@@ -134,6 +134,9 @@ void Response::header(std::string_view name, std::string_view value) {
       }
       return;
     case Placement::Error:
+      if (error_headers_before_ == nullptr) {
+        error_headers_before_ = apr_table_copy(r_.pool, r_.err_headers_out);
+      }
       apr_table_addn(r_.err_headers_out, keep(r_.pool, name), keep(r_.pool, value));
       return;
     case Placement::Single:
@@ -160,11 +163,24 @@ bool Response::is_unwanted() const noexcept {
 
 void Response::append(apr_bucket* bucket) { APR_BRIGADE_INSERT_TAIL(brigade_, bucket); }
 
+bool Response::asks_for_range() const noexcept {
+  return r_.main == nullptr && apr_table_get(r_.headers_in, "Range") != nullptr;
+}
+
+/// httpd picks a range only from a response that reaches it in one piece. With blocks that would
+/// be a matter of timing, so it picks from a file and from nothing else. A response without a body
+/// is left to it: another module may put a file there (X-Sendfile).
+void Response::leave_ranges_alone() noexcept {
+  // Of a subrequest the filter belongs to the page that includes it.
+  if (asks_for_range()) ap_remove_output_filter_byhandle(r_.output_filters, "BYTERANGE");
+}
+
 bool Response::pass() {
   if (client_is_gone()) {
     apr_brigade_cleanup(brigade_);
     return false;
   }
+  if (!has_left_ && has_queued_body() && !is_one_file_) leave_ranges_alone();
   has_left_ = true;
   const ClientWriteLimit limited(r_, write_limit_);
   const apr_status_t status = ap_pass_brigade(r_.output_filters, brigade_);
@@ -193,6 +209,7 @@ bool Response::body(std::string_view data) {
   if (client_is_gone()) return false;
   data = within_declared(data);
   if (is_unwanted() || data.empty()) return true;
+  is_one_file_ = false;
   if (data.size() < kCopyBelowBytes) {
     apr_brigade_write(brigade_, nullptr, nullptr, data.data(), data.size());
   } else {
@@ -206,7 +223,7 @@ bool Response::body(std::string_view data) {
 }
 
 bool Response::flush() {
-  if (drops_body()) return !client_is_gone();
+  if (drops_body() || is_one_file_ || !has_queued_body()) return !client_is_gone();
   append(apr_bucket_flush_create(buckets_));
   return pass();
 }
@@ -230,10 +247,12 @@ Result<bool> Response::file(UniqueFd descriptor, std::uint64_t offset, std::uint
   }
   if (client_is_gone()) return false;
   if (is_unwanted() || length == 0) return true;
+  const bool comes_first = !has_left_ && !has_queued_body() && !has_file_;
 
   // The descriptor of a file bucket lives as long as the request: one is enough for any honest
   // response, and thousands would take httpd's own away.
   UniqueFd own = std::exchange(has_file_, true) ? UniqueFd() : reopened(descriptor.get());
+  is_one_file_ = own && comes_first && asks_for_range();
   if (!own) return send_pieces(descriptor.get(), offset, length);
   apr_os_file_t number = make_in_pool<UniqueFd>(r_.pool, std::move(own)).get();
   const bool may_sendfile = core_config_of(r_).enable_sendfile == ENABLE_SENDFILE_ON;
@@ -302,13 +321,20 @@ int Response::refuse(int status) {
 int Response::override_page() {
   const int status = r_.status;
   const char* const line = r_.status_line;
+  error_headers_before_ = nullptr;  // the status is the application's, and so is its challenge
   refuse(status);
   // Without a line httpd would answer a status that it has no words for with 500.
   if (!has_words_for(status)) r_.status_line = line;
   return status;
 }
 
+void Response::forget_error_headers() noexcept {
+  if (error_headers_before_ == nullptr) return;
+  r_.err_headers_out = std::exchange(error_headers_before_, nullptr);
+}
+
 void Response::forget_head() {
+  forget_error_headers();
   apr_table_clear(r_.headers_out);
   // Not simply 200: in an ErrorDocument it is the first error, from which httpd sees the second.
   r_.status = status_before_;
@@ -323,6 +349,7 @@ void Response::forget_head() {
 /// RFC 3875, 6.2.2: a local Location without a status is answered by that resource.
 int Response::redirect() {
   const char* const target = redirect_to_;
+  forget_error_headers();  // httpd would hand them on to the other resource
   // httpd finds the end of an unread body by the two headers that are removed below: without this
   // the rest of it would be taken for the connection's next request.
   if (const int status = ap_discard_request_body(&r_); status != OK) return refuse(status);

@@ -69,6 +69,9 @@ class Response {
   bool is_unwanted() const noexcept;
   bool is_as_declared() const noexcept;
   std::string_view within_declared(std::string_view data) noexcept;
+  bool asks_for_range() const noexcept;
+  void leave_ranges_alone() noexcept;
+  void forget_error_headers() noexcept;
   bool drops_body() const noexcept { return overridden_ || redirect_to_ != nullptr; }
 
   request_rec& r_;
@@ -80,8 +83,10 @@ class Response {
   std::size_t queued_bytes_ = 0;
   std::optional<std::uint64_t> declared_bytes_;  ///< Content-Length of the application
   std::uint64_t counted_bytes_ = 0;              ///< of body, whatever became of them
+  apr_table_t* error_headers_before_ = nullptr;  ///< err_headers_out without the application's
   bool has_file_ = false;
   bool queued_bucket_ = false;
+  bool is_one_file_ = false;  ///< up to now: kept back, so that httpd can pick a range from it
   bool has_head_ = false;
   bool has_left_ = false;
   std::atomic<bool> gone_ = false;     ///< client_is_gone() may be asked by another thread

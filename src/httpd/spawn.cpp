@@ -17,7 +17,7 @@ namespace wsgix::httpd {
 namespace {
 
 constexpr std::size_t kTitleBytes = 160;  ///< room for the titles that the host writes later
-constexpr int kHostDescriptors = 9;       ///< 0 to 8
+constexpr int kHostDescriptors = 10;      ///< 0 to 9
 constexpr int kExecFailed = 127;
 
 /// Everything the new process needs, complete before fork(): after it only async-signal-safe
@@ -97,7 +97,7 @@ Result<pid_t> launch(const HostLaunch& host) {
   // Not closed: the next descriptor that the host opens must not get this number.
   const int handover = host.handover >= 0 ? host.handover : null_device.get();
   prepared.sources = {null_device.get(), log,           log,         host.settings, host.listener,
-                      host.scoreboard,   host.lifeline, host.retire, handover};
+                      host.scoreboard,   host.lifeline, host.retire, handover,      host.commands};
 
   // No handler of httpd's may run in the copy.
   sigset_t all;

@@ -21,6 +21,7 @@ struct HostLaunch {
   int lifeline = -1;    ///< 6, read end
   int retire = -1;      ///< 7, read end
   int handover = -1;    ///< 8, write end of the predecessor's retire pipe; -1: none, /dev/null
+  int commands = -1;    ///< 9
 };
 
 /// Returns when the program runs, or with the reason why it does not.

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wsgix/os/thread.hpp"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <utility>
 
@@ -42,5 +45,7 @@ Thread::Thread(Thread&& other) noexcept
 void Thread::join() noexcept {
   if (std::exchange(joinable_, false)) ::pthread_join(id_, nullptr);
 }
+
+std::uint32_t thread_number() noexcept { return static_cast<std::uint32_t>(::syscall(SYS_gettid)); }
 
 }  // namespace wsgix::os

@@ -13,6 +13,9 @@
 #include "gil.hpp"
 #include "loader.hpp"
 #include "process.hpp"
+#include "running_requests.hpp"
+#include "service.hpp"
+#include "stacks.hpp"
 #include "startup.hpp"
 #include "text.hpp"
 
@@ -63,12 +66,22 @@ Result<void> start_process(const wsgix_start& start) {
   return adopted;
 }
 
+/// Members and slots that `CallerMinor` does not have must not be looked at.
+template <std::uint32_t CallerMinor>
 int start(const wsgix_start* with, wsgix_failure* why) noexcept {
   int result = 1;
   guarded_slot(
       [&] {
         const Result<void> started = start_process(*with);
-        result = started ? 0 : fill(why, started.error());
+        if (!started) {
+          fill(why, started.error());
+          return;
+        }
+        result = 0;
+        if constexpr (CallerMinor >= 2) {
+          if (with->stacks_signal != 0)
+            the_process->offer_stacks(with->stacks_signal, with->stacks_fd);
+        }
       },
       [&](const Error& bug) { fill(why, bug); });
   return result;
@@ -87,8 +100,8 @@ int load_script(const wsgix_script* script, wsgix_failure* why) noexcept {
           return;
         }
         const GilGuard gil((*record)->state);
-        const Application application =
-            load_application((*record)->interpreter, *script, LogTarget(the_process->start()));
+        const Application application = load_application((*record)->interpreter, *script,
+                                                         LogTarget(the_process->start()), nullptr);
         result = application.failure ? fill(why, *application.failure) : 0;
       },
       [&](const Error& bug) {
@@ -98,7 +111,15 @@ int load_script(const wsgix_script* script, wsgix_failure* why) noexcept {
   return result;
 }
 
-/// Members and slots that `CallerMinor` does not have must not be looked at.
+/// What the request says of itself since minor 2.
+template <std::uint32_t CallerMinor>
+RunningRequest running_request(Interpreter& interpreter, const wsgix_request& request) {
+  if constexpr (CallerMinor >= 2)
+    return {the_process->requests(), request.id, interpreter, request, request.calls->loading};
+  else
+    return {the_process->requests(), 0, interpreter, request, nullptr};
+}
+
 template <std::uint32_t CallerMinor>
 void handle_request(const wsgix_request* request, wsgix_outcome* outcome) noexcept {
   *outcome = {WSGIX_FAILED, 500, 0};
@@ -112,7 +133,8 @@ void handle_request(const wsgix_request* request, wsgix_outcome* outcome) noexce
             the_process->attach(view(request->script.application_group));
         if (!record) return fail(record.error());
         const GilGuard gil((*record)->state);
-        Exchange exchange(**record, *request, CallerMinor);
+        RunningRequest running = running_request<CallerMinor>((*record)->interpreter, *request);
+        Exchange exchange(**record, *request, running, CallerMinor);
         guarded_slot([&] { *outcome = exchange.run(); },
                      [&](const Error& bug) {
                        fail(bug);
@@ -127,18 +149,71 @@ void stop(int finalize) noexcept {
                [](const Error& bug) { LogTarget(the_process->start()).error(bug); });
 }
 
+int interrupt(std::uint64_t request_id, std::int32_t why) noexcept {
+  bool is_interrupted = false;
+  guarded_slot(
+      [&] {
+        const Interpreter* interpreter = the_process->requests().interpreter_of(request_id);
+        if (!interpreter) return;
+        const Result<ThreadRecord*> record = the_process->attach(interpreter->name());
+        if (!record) return LogTarget(the_process->start()).error(record.error());
+        const GilGuard gil((*record)->state);
+        is_interrupted =
+            the_process->requests().interrupt(request_id, static_cast<wsgix_interruption>(why));
+      },
+      [](const Error& bug) { LogTarget(the_process->start()).error(bug); });
+  return is_interrupted ? 1 : 0;
+}
+
+void heartbeat() noexcept {
+  guarded_slot(
+      [] {
+        const Result<ThreadRecord*> record = the_process->attach("");
+        const GilGuard gil((*record)->state);
+      },
+      [](const Error& bug) { LogTarget(the_process->start()).error(bug); });
+}
+
+void write_stacks(std::uint64_t request_id, void* context,
+                  void (*line)(void* context, wsgix_text line)) noexcept {
+  guarded_slot(
+      [&] {
+        for (const std::string& text : stacks_of_requests(*the_process, request_id))
+          line(context, text_of(text));
+      },
+      [](const Error& bug) { LogTarget(the_process->start()).error(bug); });
+}
+
+int run_service(const wsgix_script* script, wsgix_failure* why) noexcept {
+  int result = 1;
+  guarded_slot(
+      [&] {
+        const std::optional<Error> failure = run_service_script(*the_process, *script);
+        result = failure ? fill(why, *failure) : 0;
+      },
+      [&](const Error& bug) {
+        LogTarget(the_process->start()).error(bug);
+        fill(why, bug);
+      });
+  return result;
+}
+
 template <std::uint32_t CallerMinor>
 constexpr wsgix_runtime kRuntimeFor = {
     WSGIX_RUNTIME_ABI_MAJOR,
     WSGIX_RUNTIME_ABI_MINOR,
-    start,
+    start<CallerMinor>,
     python_version,
     load_script,
     handle_request<CallerMinor>,
     stop,
+    interrupt,
+    heartbeat,
+    write_stacks,
+    run_service,
 };
 
-constexpr const wsgix_runtime* kRuntimes[] = {&kRuntimeFor<0>, &kRuntimeFor<1>};
+constexpr const wsgix_runtime* kRuntimes[] = {&kRuntimeFor<0>, &kRuntimeFor<1>, &kRuntimeFor<2>};
 static_assert(std::size(kRuntimes) == WSGIX_RUNTIME_ABI_MINOR + 1);
 
 }  // namespace

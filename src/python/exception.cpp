@@ -42,6 +42,15 @@ Place Exception::innermost_in(std::string_view file) const {
   return found;
 }
 
+Place Exception::innermost() const {
+  Place found;
+  walk([&](Place place) {
+    found = std::move(place);
+    return true;
+  });
+  return found;
+}
+
 void Exception::log_traceback(const LogTarget& log) const {
   const Ref module = Ref::steal(PyImport_ImportModule("traceback"));
   const Ref lines =
@@ -64,11 +73,17 @@ void Exception::restore() && {
 }
 
 Place place_of(PyObject* traceback) {
-  Place place;
-  place.line = integer_attribute(traceback, "tb_lineno", 0);
   const Ref frame = attribute_or_null(traceback, "tb_frame");
-  const Ref code = frame ? attribute_or_null(frame.get(), "f_code") : Ref();
-  if (code) {
+  Place place = frame ? place_of_frame(frame.get()) : Place();
+  // The frame may have gone on since.
+  place.line = integer_attribute(traceback, "tb_lineno", 0);
+  return place;
+}
+
+Place place_of_frame(PyObject* frame) {
+  Place place;
+  place.line = integer_attribute(frame, "f_lineno", 0);
+  if (const Ref code = attribute_or_null(frame, "f_code")) {
     place.file = text_attribute(code.get(), "co_filename");
     place.function = text_attribute(code.get(), "co_name");
   }

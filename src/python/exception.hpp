@@ -30,6 +30,8 @@ class Exception {
 
   /// The innermost frame that lies in that file; line 0: there is none.
   Place innermost_in(std::string_view file) const;
+  /// The innermost frame of all; line 0: there is none.
+  Place innermost() const;
   /// The first frame from the outside for which `is_wanted` holds; line 0: there is none.
   template <typename Predicate>
   Place first_where(Predicate is_wanted) const;
@@ -49,6 +51,7 @@ class Exception {
 };
 
 Place place_of(PyObject* traceback);
+Place place_of_frame(PyObject* frame);
 Ref next_traceback(PyObject* traceback);
 
 template <typename Visit>

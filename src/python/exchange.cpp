@@ -9,6 +9,7 @@
 #include "environ.hpp"
 #include "exception.hpp"
 #include "file_wrapper.hpp"
+#include "interruption.hpp"
 #include "loader.hpp"
 #include "start_response.hpp"
 #include "text.hpp"
@@ -24,9 +25,11 @@ std::uint32_t number(ErrorCode code) { return static_cast<std::uint32_t>(code); 
 
 }  // namespace
 
-Exchange::Exchange(ThreadRecord& record, const wsgix_request& request, std::uint32_t caller_minor)
+Exchange::Exchange(ThreadRecord& record, const wsgix_request& request, RunningRequest& running,
+                   std::uint32_t caller_minor)
     : record_(record),
       request_(request),
+      running_(running),
       caller_minor_(caller_minor),
       interpreter_(record.interpreter),
       log_(request),
@@ -46,12 +49,12 @@ Exchange::~Exchange() {
 
 wsgix_outcome Exchange::run() {
   const StreamsFollowRequest streams(request_);
-  const Application application = load_application(interpreter_, request_.script, log_);
+  const Application application = load_application(interpreter_, request_.script, log_, &running_);
   if (application.is_stale) return outcome(WSGIX_STALE, 0, 0);
   if (!application.callable) {
     const ErrorCode code =
         application.failure ? application.failure->code : ErrorCode::BrokenInvariant;
-    return outcome(WSGIX_FAILED, 500, number(code));
+    return outcome(WSGIX_FAILED, status_of(code), number(code));
   }
   return run_application(application.callable.get());
 }
@@ -166,8 +169,15 @@ void Exchange::close(PyObject* result) {
   if (PyList_CheckExact(result) || PyTuple_CheckExact(result)) return;
   const Ref method = attribute_or_null(result, "close");
   if (!method) return;
+  running_.unshield();
   const Ref done = Ref::steal(PyObject_CallNoArgs(method.get()));
-  if (!done) report(Exception::take());
+  running_.shield();
+  if (done) return;
+  const Exception cause = Exception::take();
+  if (interruption_of(cause, interpreter_))
+    log_interruption(cause, view(request_.script.path), log_);
+  else
+    report(cause);
 }
 
 ErrorCode Exchange::report(const Exception& cause) const {
@@ -182,8 +192,12 @@ ErrorCode Exchange::report(const Exception& cause) const {
 }
 
 wsgix_outcome Exchange::outcome_of_raised() {
+  running_.shield();
   const Exception cause = Exception::take();
-  if (cause.is(interpreter_.request_timeout())) return ended_by(ErrorCode::RequestTimedOut, 504);
+  if (const auto why = interruption_of(cause, interpreter_)) {
+    log_interruption(cause, view(request_.script.path), log_);
+    return ended_by(code_of(*why), status_of(code_of(*why)));
+  }
 
   const bool is_io_error = cause.is(PyExc_OSError);
   // write() raises OSError when the client is gone: that is the client's end, not a fault.
@@ -197,6 +211,7 @@ wsgix_outcome Exchange::outcome_of_raised() {
 }
 
 wsgix_outcome Exchange::outcome_of_finished() {
+  running_.shield();
   if (response_.is_lost()) {
     const bool is_clients_end = response_.loss() == WSGIX_IO_CLIENT_GONE;
     return outcome(WSGIX_CUT, 0, is_clients_end ? number(ErrorCode::ClientGone) : 0);

@@ -7,6 +7,7 @@
 #include "log_stream.hpp"
 #include "request_body.hpp"
 #include "response.hpp"
+#include "running_requests.hpp"
 #include "thread_record.hpp"
 #include "wsgix/runtime/abi.h"
 
@@ -15,7 +16,8 @@ namespace wsgix::python {
 /// Needs the GIL all the time; waits without it.
 class Exchange {
  public:
-  Exchange(ThreadRecord& record, const wsgix_request& request, std::uint32_t caller_minor);
+  Exchange(ThreadRecord& record, const wsgix_request& request, RunningRequest& running,
+           std::uint32_t caller_minor);
   ~Exchange();
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
@@ -46,6 +48,7 @@ class Exchange {
 
   ThreadRecord& record_;
   const wsgix_request& request_;
+  RunningRequest& running_;
   std::uint32_t caller_minor_;
   Interpreter& interpreter_;
   LogTarget log_;

@@ -11,6 +11,7 @@
 #include "exception.hpp"
 #include "file_wrapper.hpp"
 #include "input.hpp"
+#include "lingering_threads.hpp"
 #include "log_stream.hpp"
 #include "modules.hpp"
 #include "restricted.hpp"
@@ -71,10 +72,13 @@ Result<void> Interpreter::set_up() {
 bool Interpreter::make_types() {
   types_ = {make_input_type(), make_log_type(), make_adapter_type(), make_file_wrapper_type(),
             make_restricted_type()};
+  // Not below Exception: the handlers of frameworks must not take them for an error to answer.
   request_timeout_ =
       Ref::steal(PyErr_NewException("mod_wsgi.RequestTimeout", PyExc_BaseException, nullptr));
+  client_disconnected_ =
+      Ref::steal(PyErr_NewException("mod_wsgi.ClientDisconnected", PyExc_BaseException, nullptr));
   return types_.input && types_.log && types_.adapter && types_.file_wrapper && types_.restricted &&
-         request_timeout_ && learn_to_count_references();
+         request_timeout_ && client_disconnected_ && learn_to_count_references();
 }
 
 bool Interpreter::learn_to_count_references() {
@@ -94,6 +98,14 @@ long Interpreter::further_references(PyObject* object) const {
   return references - references_of_unshared_;
 }
 
+PyObject* Interpreter::interruption(wsgix_interruption why) const noexcept {
+  switch (why) {
+    case WSGIX_DEADLINE_PASSED: return request_timeout_.get();
+    case WSGIX_CLIENT_LEFT: return client_disconnected_.get();
+  }
+  return nullptr;
+}
+
 bool Interpreter::replace_streams() {
   const auto log_stream = [&](const char* name) {
     const Ref raw = new_process_stream(types_.log.get(), name, process_);
@@ -110,7 +122,9 @@ bool Interpreter::replace_streams() {
 }
 
 bool Interpreter::make_mod_wsgi_module() {
-  return add_mod_wsgi_module(process_, name_, types_.file_wrapper.get(), request_timeout_.get());
+  const ModWsgiClasses classes = {types_.file_wrapper.get(), request_timeout_.get(),
+                                  client_disconnected_.get()};
+  return add_mod_wsgi_module(process_, name_, classes);
 }
 
 bool Interpreter::make_apache_module() { return add_apache_module(process_, log()); }
@@ -148,6 +162,7 @@ void Interpreter::run_exit_functions() {
   // In another thread than the one that threading takes for its main thread, _shutdown() waits
   // for the end of that one's state.
   if (kept_state_ && keeping_thread_ != std::this_thread::get_id()) end_kept_state();
+  warn_about_lingering_threads(*this);
   call_and_log_failure("threading", "_shutdown", log());
   forget_threading_shutdown();
   call_and_log_failure("atexit", "_run_exitfuncs", log());
@@ -173,6 +188,7 @@ void Interpreter::end_kept_state() {
 void Interpreter::forget_python() {
   types_ = {};
   request_timeout_.reset();
+  client_disconnected_.reset();
   environ_template_.reset();
   count_references_.reset();
 }

@@ -61,7 +61,8 @@ class Interpreter {
   void end_kept_state();
 
   const Types& types() const noexcept { return types_; }
-  PyObject* request_timeout() const noexcept { return request_timeout_.get(); }
+  /// The class mod_wsgi.RequestTimeout or mod_wsgi.ClientDisconnected; null: unknown reason.
+  PyObject* interruption(wsgix_interruption why) const noexcept;
   /// The entries that every environ of this interpreter starts with.
   PyObject* environ_template() const noexcept { return environ_template_.get(); }
   /// How many references there are to the object beside the one that the caller owns.
@@ -90,6 +91,7 @@ class Interpreter {
   std::thread::id keeping_thread_;
   Types types_;
   Ref request_timeout_;
+  Ref client_disconnected_;
   Ref environ_template_;
   Ref count_references_;             // sys.getrefcount()
   long references_of_unshared_ = 0;  // what it says about an object with one owner

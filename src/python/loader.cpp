@@ -4,11 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "exception.hpp"
 #include "gil.hpp"
+#include "interruption.hpp"
 #include "load_diagnosis.hpp"
+#include "running_requests.hpp"
 #include "script_source.hpp"
 #include "server_guard.hpp"
 #include "text.hpp"
@@ -28,6 +31,33 @@ class Attempt {
 
  private:
   Script& script_;
+};
+
+/// The process of the request is told that it loads the script or waits for another thread that
+/// does.
+class LoadingPhase {
+ public:
+  explicit LoadingPhase(RunningRequest* request) : request_(request) {
+    if (request_) request_->loading(true);
+  }
+  ~LoadingPhase() {
+    if (request_) request_->loading(false);
+  }
+  LoadingPhase(const LoadingPhase&) = delete;
+  LoadingPhase& operator=(const LoadingPhase&) = delete;
+
+ private:
+  RunningRequest* request_;
+};
+
+/// Whom a load is for, and where it reports.
+struct Context {
+  Interpreter& interpreter;
+  const wsgix_script& wanted;
+  const LogTarget& log;
+  RunningRequest* request;  // null: nobody's yet
+
+  bool was_interrupted() const { return request && request->was_interrupted(); }
 };
 
 /// A global of a module, or an attribute of what the script put in its place; null: not there.
@@ -83,7 +113,8 @@ void forget_module(const std::string& name) {
   if (PyDict_DelItemString(PyImport_GetModuleDict(), name.c_str()) != 0) PyErr_Clear();
 }
 
-bool hook_wants_reload(PyObject* module, const Script& script, const LogTarget& log) {
+/// False with an exception pending: the request was interrupted meanwhile.
+bool hook_wants_reload(PyObject* module, const Script& script, const Context& context) {
   const Ref hook = value_in(module, "reload_required");
   if (!hook) return false;
   const Ref path = filesystem_text(script.path());
@@ -91,17 +122,21 @@ bool hook_wants_reload(PyObject* module, const Script& script, const LogTarget& 
       Ref::steal(path ? PyObject_CallFunctionObjArgs(hook.get(), path.get(), nullptr) : nullptr);
   const int wanted = answer ? PyObject_IsTrue(answer.get()) : -1;
   if (wanted >= 0) return wanted == 1;
-  const Exception cause = Exception::take();
-  log.error({ErrorCode::ScriptReloadHookFailed,
-             fmt::format("reload_required() of {} raised {}; the script is not reloaded",
-                         script.path(), cause.summary())});
-  cause.log_traceback(log);
+  Exception cause = Exception::take();
+  if (context.was_interrupted() && interruption_of(cause, context.interpreter)) {
+    std::move(cause).restore();
+    return false;
+  }
+  const Shielded shielded(context.request);
+  context.log.error({ErrorCode::ScriptReloadHookFailed,
+                     fmt::format("reload_required() of {} raised {}; the script is not reloaded",
+                                 script.path(), cause.summary())});
+  cause.log_traceback(context.log);
   return false;
 }
 
-bool is_reload_due(PyObject* module, const Script& script, const wsgix_script& wanted,
-                   const LogTarget& log) {
-  if (!wanted.reloading) return false;
+bool is_reload_due(PyObject* module, const Script& script, const Context& context) {
+  if (!context.wanted.reloading) return false;
   const Ref mtime = value_in(module, "__mtime__");
   const long long loaded = mtime && PyLong_Check(mtime.get()) ? PyLong_AsLongLong(mtime.get()) : -1;
   if (loaded == -1) {
@@ -109,8 +144,9 @@ bool is_reload_due(PyObject* module, const Script& script, const wsgix_script& w
     return true;
   }
   // A caller that looked before the last change may have seen an older time than was loaded.
-  if (wanted.modified_us != loaded && modification_time_us(script.path()) != loaded) return true;
-  return hook_wants_reload(module, script, log);
+  if (context.wanted.modified_us != loaded && modification_time_us(script.path()) != loaded)
+    return true;
+  return hook_wants_reload(module, script, context);
 }
 
 Error log_and_pass(Error error, const LogTarget& log) {
@@ -118,18 +154,38 @@ Error log_and_pass(Error error, const LogTarget& log) {
   return error;
 }
 
+/// The request ends before its application was called.
+Error interrupted(const Script& script, const Context& context) {
+  return {code_of(context.request->interruption()),
+          fmt::format("the request was interrupted before script {} was ready", script.path())};
+}
+
 /// The pending exception of a load, logged with its traceback.
-Error report(const Script& script, const Interpreter& interpreter, const LogTarget& log) {
+Error report(const Script& script, const Context& context) {
+  const Shielded shielded(context.request);
   const Exception cause = Exception::take();
-  Error error = diagnose_load(cause, script.path(), interpreter.process());
-  log.error(error);
-  cause.log_traceback(log);
+  if (context.was_interrupted()) {
+    // Whatever the script made of the exception: it was not given the time to load.
+    const bool is_changed = !interruption_of(cause, context.interpreter);
+    log_interruption(cause, script.path(), context.log);
+    if (is_changed) cause.log_traceback(context.log);
+    return interrupted(script, context);
+  }
+  Error error = diagnose_load(cause, script.path(), context.interpreter.process());
+  context.log.error(error);
+  cause.log_traceback(context.log);
   return error;
 }
 
 Result<ScriptSource> read_without_gil(const std::string& path) {
   const GilRelease no_gil;
-  return read_script(path);
+  Result<ScriptSource> source = read_script(path);
+  const std::size_t nul = source ? source->bytes.find('\0') : std::string::npos;
+  if (nul == std::string::npos) return source;
+  const auto line = std::count(source->bytes.begin(),
+                               source->bytes.begin() + static_cast<std::ptrdiff_t>(nul), '\n');
+  return failed(ErrorCode::ScriptHasNul,
+                fmt::format("script {}, line {}: there is a NUL byte", path, line + 1));
 }
 
 /// Executes the script into a new module. Null: an exception is pending.
@@ -148,79 +204,120 @@ Ref execute(const ScriptSource& source, const Script& script) {
   return Ref::steal(PyImport_ExecCodeModuleObject(name.get(), code.get(), path.get(), nullptr));
 }
 
-std::optional<Error> load(Interpreter& interpreter, const Script& script,
-                          const wsgix_script& wanted, const LogTarget& log) {
+std::optional<Error> load(const Script& script, const Context& context) {
   const Result<ScriptSource> source = read_without_gil(script.path());
   if (!source) {
     forget_module(script.module_name);
-    return log_and_pass(source.error(), log);
-  }
-  const std::size_t nul = source->bytes.find('\0');
-  if (nul != std::string::npos) {
-    forget_module(script.module_name);
-    const auto line = std::count(source->bytes.begin(),
-                                 source->bytes.begin() + static_cast<std::ptrdiff_t>(nul), '\n');
-    return log_and_pass(
-        {ErrorCode::ScriptHasNul,
-         fmt::format("script {}, line {}: there is a NUL byte", script.path(), line + 1)},
-        log);
+    return log_and_pass(source.error(), context.log);
   }
   const LoadingScript here;
   const Ref module = execute(*source, script);
   if (!module) {
-    Error error = report(script, interpreter, log);
+    Error error = report(script, context);
     forget_module(script.module_name);
     return error;
   }
-  const std::string name(view(wanted.callable_name));
+  const std::string name(view(context.wanted.callable_name));
   if (callable_in(module.get(), name)) return {};
   // Not kept, so that the next request executes the repaired script.
   forget_module(script.module_name);
-  return log_and_pass(lacks_callable(module.get(), name, script.path()), log);
+  return log_and_pass(lacks_callable(module.get(), name, script.path()), context.log);
 }
 
 /// Nothing: the module is there or must be loaded. Otherwise how the request goes on.
-std::optional<Application> try_loaded(Interpreter& interpreter, const Script& script,
-                                      const wsgix_script& wanted, const LogTarget& log) {
+std::optional<Application> try_loaded(const Script& script, const Context& context) {
   const Ref module = loaded_module(script.module_name);
   if (!module) return {};
-  if (is_reload_due(module.get(), script, wanted, log)) {
-    if (interpreter.process().reload_in_place) return {};
+  if (is_reload_due(module.get(), script, context)) {
+    if (context.interpreter.process().reload_in_place) return {};
     return Application{{}, true, {}};
   }
-  const std::string name(view(wanted.callable_name));
+  if (PyErr_Occurred()) {
+    const Shielded shielded(context.request);
+    log_interruption(Exception::take(), script.path(), context.log);
+    return Application{{}, false, interrupted(script, context)};
+  }
+  const std::string name(view(context.wanted.callable_name));
   if (Ref callable = callable_in(module.get(), name))
     return Application{std::move(callable), false, {}};
   return Application{
-      {}, false, log_and_pass(lacks_callable(module.get(), name, script.path()), log)};
+      {}, false, log_and_pass(lacks_callable(module.get(), name, script.path()), context.log)};
+}
+
+Script::LoadTurn begin_or_wait(Script& script, const Context& context,
+                               std::optional<Error>& failure) {
+  const GilRelease no_gil;
+  if (context.request) return context.request->begin_or_wait(script, failure);
+  const std::atomic<std::int32_t> never = 0;
+  return script.begin_or_wait(failure, never);
+}
+
+/// This thread's turn to load. Those who wait for it learn how it ended, unless it ended only
+/// because this request was interrupted: then one of them takes the turn.
+Application load_in_turn(Script& script, const Context& context) {
+  Attempt attempt(script);
+  // Another thread may have loaded it after this one looked.
+  if (auto ready = try_loaded(script, context)) return std::move(*ready);
+  std::optional<Error> failure = load(script, context);
+  if (!context.was_interrupted()) attempt.failure = failure;
+  if (failure) return {{}, false, std::move(failure)};
+  return {};
+}
+
+/// A service may start a server: only what says why it did not even begin is looked for.
+Error diagnose_service(const Exception& cause, const Script& script,
+                       const Interpreter& interpreter) {
+  if (cause.is(PyExc_SyntaxError) || cause.is(PyExc_ModuleNotFoundError))
+    return diagnose_load(cause, script.path(), interpreter.process());
+  const Place place = cause.innermost_in(script.path());
+  return {ErrorCode::ScriptRaised, fmt::format("service script {}, line {}: {}", script.path(),
+                                               place.line, cause.summary())};
 }
 
 }  // namespace
 
-Application load_application(Interpreter& interpreter, const wsgix_script& wanted,
-                             const LogTarget& log) {
+std::optional<Error> execute_service(Interpreter& interpreter, const wsgix_script& wanted,
+                                     const LogTarget& log) {
   Script& script = interpreter.script(view(wanted.path));
   module_name_of(script, interpreter.process());
+  const Result<ScriptSource> source = read_without_gil(script.path());
+  if (!source) return log_and_pass(source.error(), log);
+  if (const Ref module = execute(*source, script)) return {};
+  const Exception cause = Exception::take();
+  if (cause.is(PyExc_SystemExit)) return {};
+  Error error = diagnose_service(cause, script, interpreter);
+  log.error(error);
+  cause.log_traceback(log);
+  forget_module(script.module_name);
+  return error;
+}
+
+Application load_application(Interpreter& interpreter, const wsgix_script& wanted,
+                             const LogTarget& log, RunningRequest* request) {
+  const Context context{interpreter, wanted, log, request};
+  Script& script = interpreter.script(view(wanted.path));
+  module_name_of(script, interpreter.process());
+  std::optional<LoadingPhase> phase;
   while (true) {
     if (!script.is_being_loaded()) {
-      if (auto ready = try_loaded(interpreter, script, wanted, log)) return std::move(*ready);
+      if (auto ready = try_loaded(script, context)) return std::move(*ready);
     }
+    if (!phase) phase.emplace(request);
     std::optional<Error> failure;
-    bool loads = false;
-    {
-      const GilRelease no_gil;
-      loads = script.begin_or_wait(failure);
+    switch (begin_or_wait(script, context, failure)) {
+      case Script::LoadTurn::Load: {
+        Application loaded = load_in_turn(script, context);
+        if (loaded.callable || loaded.is_stale || loaded.failure) return loaded;
+        break;
+      }
+      case Script::LoadTurn::Loaded:
+        if (!failure) break;
+        log.error(*failure);
+        return {{}, false, std::move(failure)};
+      case Script::LoadTurn::Interrupted:
+        request->shield();  // what was to be raised has done its work
+        return {{}, false, interrupted(script, context)};
     }
-    if (!loads) {
-      if (!failure) continue;
-      log.error(*failure);
-      return {{}, false, std::move(failure)};
-    }
-    Attempt attempt(script);
-    // Another thread may have loaded it after this one looked.
-    if (auto ready = try_loaded(interpreter, script, wanted, log)) return std::move(*ready);
-    attempt.failure = load(interpreter, script, wanted, log);
-    if (attempt.failure) return {{}, false, attempt.failure};
   }
 }
 

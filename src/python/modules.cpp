@@ -49,7 +49,7 @@ Ref apache_version(const wsgix_start& start) {
 }
 
 bool add_mod_wsgi_module(const wsgix_start& start, std::string_view application_group,
-                         PyObject* file_wrapper, PyObject* request_timeout) {
+                         const ModWsgiClasses& classes) {
   const Ref folders = folders_of_package("mod_wsgi");
   const Entry entries[] = {
       {"version", mod_wsgi_version()},
@@ -58,8 +58,9 @@ bool add_mod_wsgi_module(const wsgix_start& start, std::string_view application_
       {"application_group", latin1(application_group)},
       {"maximum_processes", integer(start.processes)},
       {"threads_per_process", integer(start.threads)},
-      {"FileWrapper", Ref::borrow(file_wrapper)},
-      {"RequestTimeout", Ref::borrow(request_timeout)},
+      {"FileWrapper", Ref::borrow(classes.file_wrapper)},
+      {"RequestTimeout", Ref::borrow(classes.request_timeout)},
+      {"ClientDisconnected", Ref::borrow(classes.client_disconnected)},
   };
   return add_module("mod_wsgi", entries, folders.get());
 }

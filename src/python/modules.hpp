@@ -14,9 +14,16 @@ namespace wsgix::python {
 Ref mod_wsgi_version();
 Ref apache_version(const wsgix_start& start);
 
+/// Classes that applications find in mod_wsgi; borrowed.
+struct ModWsgiClasses {
+  PyObject* file_wrapper;
+  PyObject* request_timeout;
+  PyObject* client_disconnected;
+};
+
 /// Both put a module into sys.modules of the current interpreter. False: an exception is pending.
 bool add_mod_wsgi_module(const wsgix_start& start, std::string_view application_group,
-                         PyObject* file_wrapper, PyObject* request_timeout);
+                         const ModWsgiClasses& classes);
 bool add_apache_module(const wsgix_start& start, const LogTarget& log);
 
 }  // namespace wsgix::python

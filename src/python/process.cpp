@@ -99,6 +99,18 @@ Result<ThreadRecord*> Process::attach(std::string_view application_group) {
   return &remember(*this, **interpreter, *PyThreadState_New((*interpreter)->state()));
 }
 
+void Process::offer_stacks(int signal_number, int descriptor) {
+  {
+    const GilGuard gil(this_thread.find("")->state);
+    if (!stack_signal_.handle(signal_number, descriptor)) {
+      main_->log().text(kLogInfo, "Python cannot write its stacks where it makes no progress: " +
+                                      Exception::take().summary());
+      return;
+    }
+  }
+  stack_signal_.add(*main_->state(), main_->description());
+}
+
 bool Process::release(ThreadRecord& record) noexcept {
   const std::lock_guard lock(running_mutex_);
   if (!running_) return false;
@@ -125,6 +137,7 @@ Result<Interpreter*> Process::find_or_create(std::string_view application_group)
   auto created = create_sub_interpreter(application_group);
   if (!created) return failed(created);
   slot.interpreter = std::move(*created);
+  stack_signal_.add(*slot.interpreter->state(), printable(slot.interpreter->description()));
   slot.ready = slot.interpreter.get();
   return slot.interpreter.get();
 }
@@ -168,6 +181,7 @@ void Process::stop(bool finalize) {
     main_->log().text(kLogInfo, "Python is not finalized: threads still run in a sub-interpreter");
     return;
   }
+  stack_signal_.remove(*main_->state());
   PyEval_RestoreThread(&this_thread.find("")->state);
   for (ThreadRecord* record : main_->records()) record->forget_python();
   main_->forget_python();
@@ -182,6 +196,7 @@ void Process::stop_in(Interpreter& interpreter) {
 }
 
 bool Process::end_sub_interpreter(Interpreter& interpreter) {
+  stack_signal_.remove(*interpreter.state());
   PyThreadState& here = this_thread.find(interpreter.name())->state;
   PyEval_RestoreThread(&here);
   // Py_EndInterpreter() ends the process when a thread has a state in it that is not ours.

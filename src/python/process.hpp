@@ -10,6 +10,8 @@
 #include <string_view>
 
 #include "interpreter.hpp"
+#include "running_requests.hpp"
+#include "stack_signal.hpp"
 #include "thread_record.hpp"
 #include "wsgix/base/result.hpp"
 
@@ -28,12 +30,17 @@ class Process {
   /// missing. Call it without any GIL.
   Result<ThreadRecord*> attach(std::string_view application_group);
 
+  /// From now on that signal writes the stacks of all threads to the descriptor. That Python
+  /// cannot do it is an information in the log.
+  void offer_stacks(int signal_number, int descriptor);
+
   /// A thread ends: its states go with it. False: Python ends already, so nothing was done.
   bool release(ThreadRecord& record) noexcept;
 
   /// Runs the exit functions of every interpreter; with `finalize` ends them all.
   void stop(bool finalize);
 
+  RunningRequests& requests() noexcept { return requests_; }
   bool is_running() const noexcept { return running_; }
   const wsgix_start& start() const noexcept { return start_; }
   const std::string& python_version() const noexcept { return version_; }
@@ -52,6 +59,8 @@ class Process {
   void stop_in(Interpreter& interpreter);
 
   const wsgix_start& start_;
+  RunningRequests requests_;
+  StackSignal stack_signal_;
   std::string version_;
   Interpreter* main_ = nullptr;
   std::mutex slots_mutex_;  // guards slots_

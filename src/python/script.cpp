@@ -5,16 +5,26 @@
 
 namespace wsgix::python {
 
-bool Script::begin_or_wait(std::optional<Error>& failure) {
+Script::LoadTurn Script::begin_or_wait(std::optional<Error>& failure,
+                                       const std::atomic<std::int32_t>& interruption) {
   std::unique_lock lock(mutex_);
   if (!loading_) {
     loading_ = true;
-    return true;
+    return LoadTurn::Load;
   }
   const std::uint64_t awaited = attempts_;
-  finished_.wait(lock, [&] { return attempts_ != awaited; });
+  finished_.wait(lock, [&] { return attempts_ != awaited || interruption != 0; });
+  if (attempts_ == awaited) return LoadTurn::Interrupted;
   failure = failure_;
-  return false;
+  return LoadTurn::Loaded;
+}
+
+void Script::wake() {
+  {
+    // Whoever waits has either not looked at its interruption yet, or is asleep.
+    const std::lock_guard lock(mutex_);
+  }
+  finished_.notify_all();
 }
 
 void Script::finish(std::optional<Error> failure) {

@@ -2,6 +2,7 @@
 // python/script.hpp: one WSGI script in one interpreter: who loads it, and how that went.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -21,10 +22,19 @@ class Script {
 
   const std::string& path() const noexcept { return path_; }
 
-  /// True: this thread loads, and must call finish(). False: another thread did, just now;
-  /// `failure` is what it failed with, if it failed.
-  bool begin_or_wait(std::optional<Error>& failure);
+  enum class LoadTurn {
+    Load,        ///< this thread loads, and must call finish()
+    Loaded,      ///< another thread did, just now
+    Interrupted  ///< another thread still does; wake() was called
+  };
+
+  /// `failure` is what another thread failed with, if it failed. `interruption` becomes non-zero
+  /// before somebody calls wake().
+  LoadTurn begin_or_wait(std::optional<Error>& failure,
+                         const std::atomic<std::int32_t>& interruption);
   void finish(std::optional<Error> failure);
+  /// Those who wait look at their `interruption`.
+  void wake();
   bool is_being_loaded() const;
 
   /// sys.modules key, filled in by the first load; guarded by the GIL.

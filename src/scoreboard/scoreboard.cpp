@@ -93,6 +93,7 @@ void record_death(Board& board, std::uint32_t pid, std::int32_t wait_status, End
   slot.pid.store(0, std::memory_order_release);
   slot.wait_status.store(wait_status, std::memory_order_relaxed);
   slot.reason.store(reason, std::memory_order_relaxed);
+  slot.at_us.store(now_us(), std::memory_order_relaxed);
   slot.pid.store(pid, std::memory_order_release);
 }
 

@@ -10,7 +10,7 @@ EXPORTS = {
     "mod_wsgi.so": {"wsgi_module"},
     "wsgix-runtime.abi3.so": {"wsgix_runtime_entry"},
 }
-PROGRAMS = ["wsgix-host"]
+PROGRAMS = ["wsgix-host", "wsgix"]
 SANITIZER_OR_TOOLCHAIN = re.compile(r"^(__asan|__odr_asan|__ubsan|__tsan|__sanitizer|___?interceptor|_init$|_fini$|_edata$|_end$|__bss_start$)")
 
 

@@ -12,7 +12,7 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 CHECKOUT = HERE.parent.parent
 BUILD = pathlib.Path(os.environ.get("WSGIX_BUILD", CHECKOUT / "build/debug"))
-BUILT_FILES = ("mod_wsgi.so", "wsgix-host", "wsgix-runtime.abi3.so")
+BUILT_FILES = ("mod_wsgi.so", "wsgix-host", "wsgix-runtime.abi3.so", "wsgix")
 
 
 class Stage:

@@ -196,6 +196,54 @@ class TestModRatelimit:
         assert time.monotonic() - started > 1
 
 
+class TestModXsendfile:
+    variants = BOTH_MODES
+    config = """
+        $daemon
+        WSGIApplicationGroup %{GLOBAL}
+        LoadModule xsendfile_module $modules/mod_xsendfile.so
+        WSGIScriptAlias /sent $root/app/sent.wsgi
+        XSendFile On
+        XSendFilePath $root/private
+    """
+    files = {
+        "app/sent.wsgi": """\
+            import os
+            FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "private")
+
+            def application(environ, start_response):
+                start_response("200 OK", [
+                    ("Content-Type", "text/x-told"), ("ETag", '"told"'),
+                    ("X-Sendfile", FOLDER + environ["QUERY_STRING"])])
+                return []
+        """,
+        "private/report.txt": "0123456789" * 100_000, "secret.txt": "kept"}
+
+    def test_sends_the_file_that_the_application_names(self, client):
+        answer = client.get("/sent?/report.txt")
+
+        assert (answer.status_code, answer.text) == (200, "0123456789" * 100_000)
+        assert answer.headers["content-length"] == "1000000"
+        assert answer.headers["content-type"] == "text/x-told"
+        assert "x-sendfile" not in answer.headers
+
+    def test_picks_a_range(self, client):
+        answer = client.get("/sent?/report.txt", headers={"Range": "bytes=2-4"})
+
+        assert (answer.status_code, answer.text) == (206, "234")
+
+    def test_sends_nothing_else(self, httpd, client):
+        httpd.expect_log("xsendfile")
+
+        answer = client.get("/sent?/../secret.txt")
+
+        assert answer.status_code == 404 and "kept" not in answer.text
+
+    def test_leaves_the_connection_usable(self, client):
+        for _ in range(5):
+            assert len(client.get("/sent?/report.txt").content) == 1_000_000
+
+
 class TestModDirAndFiles:
     variants = BOTH_MODES
     config = """

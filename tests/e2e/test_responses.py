@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from wsgix_httpd import BOTH_MODES, EVENT_DAEMON, EVERYWHERE
+from wsgix_httpd import BOTH_MODES, EVENT_DAEMON, EVERYWHERE, read_to_end
 
 CONFIG = """
     $daemon
@@ -110,6 +110,13 @@ class TestErrorOverride:
 
         assert client.get("/status-raise").status_code == 500
 
+    def test_a_challenge_of_a_page_that_failed_does_not_survive(self, httpd, client):
+        httpd.expect_log("in the middle of the page", traceback=True)
+
+        answer = client.get("/challenge-raise")
+
+        assert answer.status_code == 500 and "www-authenticate" not in answer.headers
+
     def test_head_has_no_body(self, httpd):
         assert httpd.raw_get("/status?404", "HEAD").endswith(b"\r\n\r\n")
 
@@ -136,6 +143,34 @@ class TestErrorOverrideIsOffByDefault:
         assert answer.headers["x-application"] == "lost"
 
 
+class TestStatusLine:
+    variants = EVERYWHERE
+    config = CONFIG
+
+    @pytest.mark.parametrize("line", ["200 Error", "200 Timeout", "200 Rejected", "201 All is well",
+                                      "299 Unknown to httpd", "404 404 Not Found", "999 The last"])
+    def test_goes_out_as_the_application_gave_it(self, httpd, line, same_everywhere):
+        answer = httpd.raw_get("/status-line", headers=f"X-Status: {line}\r\n")
+
+        assert answer.startswith(f"HTTP/1.1 {line}\r\n".encode())
+        assert answer.endswith(b"\r\n\r\nbody")
+        same_everywhere(answer, line)
+
+
+class TestResponseThatIsTakenBack:
+    variants = EVERYWHERE
+    config = CONFIG
+
+    def test_leaves_no_header_on_the_page_of_httpd(self, httpd, client, same_everywhere):
+        httpd.expect_log("in the middle of the page", traceback=True)
+
+        answer = client.get("/challenge-raise")
+
+        assert answer.status_code == 500
+        assert not {"x-application", "www-authenticate"} & set(answer.headers)
+        same_everywhere(answer.content)
+
+
 SECRET = """
     def application(environ, start_response):
         start_response("200 OK", [("Content-Type", "text/plain")])
@@ -159,7 +194,7 @@ class TestLocalRedirect:
         answer = client.get("/redirect?/static/page.txt")
 
         assert answer.status_code == 200 and answer.text == "a static page\n"
-        assert "location" not in answer.headers and "x-application" not in answer.headers
+        assert not {"location", "x-application", "www-authenticate"} & set(answer.headers)
         same_everywhere(answer.content)
 
     def test_its_status_is_the_answers_status(self, client):
@@ -270,6 +305,22 @@ class TestClientGone:
 
         httpd.wait_for_log("the client has gone", 3)
 
+    @pytest.mark.parametrize("size", [0, 10, 100_000])
+    def test_one_that_closed_only_its_sending_side_is_answered(self, httpd, client, size,
+                                                               same_everywhere):
+        httpd.tolerate("asked at the start: True")
+        httpd.expect_log("the client has gone")
+        client.get("/pid")  # nobody has to wait for a worker now
+
+        with socket.create_connection(("127.0.0.1", httpd.port), 10) as connection:
+            connection.sendall(b"POST /until-gone HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                               b"Content-Length: %d\r\n\r\n" % size + b"x" * size)
+            connection.shutdown(socket.SHUT_WR)
+            answer = read_to_end(connection)
+
+        assert answer.endswith(b"\r\n\r\nfor nobody")
+        same_everywhere(answer)
+
     def test_the_iteration_stops_and_close_is_called(self, httpd):
         with socket.create_connection(("127.0.0.1", httpd.port), 10) as connection:
             connection.sendall(b"GET /ticks HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -278,6 +329,27 @@ class TestClientGone:
         found = httpd.wait_for_log(r"closed after (\d+) blocks", 5)
 
         assert int(found[1]) < 100 and "iterated to the end" not in httpd.new_log()
+
+
+class TestClientGoneWhileItsRequestIsQueued:
+    variants = [EVENT_DAEMON]
+    daemon_options = "processes=1 threads=1"
+    config = CONFIG
+
+    def test_the_application_never_sees_it(self, httpd, client):
+        httpd.tolerate("asked at the start|the client has gone")
+        address = ("127.0.0.1", httpd.port)
+
+        with socket.create_connection(address, 10) as holder:
+            holder.sendall(b"GET /until-gone HTTP/1.1\r\nHost: x\r\n\r\n")
+            httpd.wait_for_log("asked at the start")
+            with socket.create_connection(address, 10) as waiting:
+                waiting.sendall(b"GET /ticks HTTP/1.1\r\nHost: x\r\n\r\n")
+            httpd.wait_for_log("WX6008: GET /ticks .*the client closed the connection", 3)
+            assert "still there" not in httpd.new_log()
+
+        assert client.get("/pid").status_code == 200
+        assert "blocks" not in httpd.new_log()
 
 
 def interim_responses(answer):

@@ -1,27 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lines: a network, a peer, then the values of X-Forwarded-For, Forwarded and another header.
 // Whatever they say, a header that was rewritten once is not rewritten again, and says the same.
-#include <cstdlib>
 #include <map>
 #include <string>
 
+#include "fuzz_input.hpp"
 #include "wsgix/wsgi/trusted_proxies.hpp"
 
 namespace {
 
 using namespace wsgix::wsgi;
+using wsgix::fuzz::require;
+using wsgix::fuzz::take_line;
 using Environ = std::map<std::string, std::string, std::less<>>;
-
-void require(bool holds) {
-  if (!holds) std::abort();
-}
-
-std::string take_line(std::string_view& rest) {
-  const std::size_t end = std::min(rest.find('\n'), rest.size());
-  std::string line(rest.substr(0, end));
-  rest.remove_prefix(std::min(end + 1, rest.size()));
-  return line;
-}
 
 Rewrite rewrite(const TrustedProxies& trusted, const Environ& environ) {
   return rewrite_for_proxies(trusted,
@@ -53,11 +44,11 @@ void rewrite_twice(const TrustedProxies& trusted, const Environ& environ) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  std::string_view rest(reinterpret_cast<const char*>(data), size);
+  std::string_view rest = wsgix::fuzz::view_of(data, size);
   const auto network = parse_network(take_line(rest));
-  Environ environ{{"REMOTE_ADDR", take_line(rest)}};
+  Environ environ{{"REMOTE_ADDR", std::string(take_line(rest))}};
   for (const auto* key : {"HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_HTTPS"}) {
-    if (std::string value = take_line(rest); !value.empty()) environ[key] = std::move(value);
+    if (std::string value(take_line(rest)); !value.empty()) environ[key] = std::move(value);
   }
   if (const auto part = numeric_part(environ["REMOTE_ADDR"]))
     require(parse_address(*part).has_value());

@@ -7,9 +7,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 namespace wsgix::python_tests {
 namespace {
@@ -53,6 +57,7 @@ int send_body(void* context, const char* data, std::size_t size) {
   if (stream.is_gone()) return WSGIX_IO_CLIENT_GONE;
   stream.reply.events.push_back(fmt::format("body {}", size));
   stream.reply.body.append(data, size);
+  if (stream.request.on_body) stream.request.on_body();
   return 0;
 }
 
@@ -86,8 +91,13 @@ void early_hints(void* context, const wsgix_field* headers, std::size_t count) {
   static_cast<Stream*>(context)->reply.events.push_back(event);
 }
 
-constexpr wsgix_stream_calls kCalls = {read_body, send_head,      send_body, send_file,
-                                       flush,     client_is_gone, log_line,  early_hints};
+void loading(void* context, int begins) {
+  auto& stream = *static_cast<Stream*>(context);
+  stream.reply.loading.push_back(begins);
+}
+
+constexpr wsgix_stream_calls kCalls = {read_body,      send_head, send_body,   send_file, flush,
+                                       client_is_gone, log_line,  early_hints, loading};
 
 wsgix_script script_of(const Request& request) {
   return {text_of(request.script), text_of(request.application_group),
@@ -137,6 +147,8 @@ void Server::start(const wsgix_runtime& runtime) {
   start_.httpd_threads_per_process = 25;
   start_.log_context = this;
   start_.log = log_to_process;
+  start_.stacks_signal = SIGUSR2;
+  start_.stacks_fd = ::fileno(std::tmpfile());
   wsgix_failure why = {};
   if (runtime.start(&start_, &why) != 0) {
     std::fprintf(stderr, "Python did not start: %s\n", why.what);
@@ -170,6 +182,7 @@ Reply Server::handle(const Request& request) {
   call.has_body = !request.body.empty();
   call.content_length = -1;
   call.request_start = 1000.5;
+  call.id = request.id;
   runtime_->handle_request(&call, &stream.reply.outcome);
   return stream.reply;
 }
@@ -179,9 +192,31 @@ int Server::load(const Request& request, wsgix_failure& why) {
   return runtime_->load_script(&script, &why);
 }
 
+int Server::run_service(const Request& request, wsgix_failure& why) {
+  const wsgix_script script = script_of(request);
+  return runtime_->run_service(&script, &why);
+}
+
 std::vector<std::string> Server::take_process_log() {
   const std::lock_guard lock(mutex_);
   return std::exchange(process_log_, {});
+}
+
+std::vector<std::string> Server::stacks(std::uint64_t id) {
+  std::vector<std::string> lines;
+  runtime_->write_stacks(id, &lines, [](void* context, wsgix_text line) {
+    static_cast<std::vector<std::string>*>(context)->emplace_back(view(line));
+  });
+  return lines;
+}
+
+bool Server::wait_for_stack(std::uint64_t id, const std::string& text) {
+  for (int i = 0; i < 2000; ++i) {
+    for (const std::string& line : stacks(id))
+      if (line.find(text) != std::string::npos) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return false;
 }
 
 void Server::log_to_process(void* context, int level, wsgix_text, std::uint32_t, wsgix_text text) {

@@ -27,6 +27,7 @@ struct Reply {
   std::string body;
   std::vector<std::string> events;  ///< "head", "body 5", "file 5", "flush", in order
   std::vector<std::string> log;     ///< "3 text"
+  std::vector<int> loading;         ///< what `loading` was told
 
   std::string header(const std::string& name) const;
   bool logged(const std::string& part) const;
@@ -47,6 +48,8 @@ struct Request {
   bool client_gone = false;           ///< what client_is_gone() says
   bool https = false;
   std::int64_t modified_us = 0;
+  std::uint64_t id = 0;
+  std::function<void()> on_body = {};  ///< while body is sent; the GIL is free if it is long
 };
 
 /// Python, started once for the whole test program.
@@ -62,7 +65,11 @@ class Server {
 
   wsgix_start& settings() { return start_; }
   const wsgix_runtime& runtime() const { return *runtime_; }
+  int run_service(const Request& request, wsgix_failure& why);
   std::vector<std::string> take_process_log();
+  std::vector<std::string> stacks(std::uint64_t id);
+  /// Until a line of that stack has the text; false: it never came.
+  bool wait_for_stack(std::uint64_t id, const std::string& text);
 
  private:
   static void log_to_process(void* context, int level, wsgix_text file, std::uint32_t line,

@@ -25,6 +25,12 @@ TEST_F(Input, ReadsAllOrSomeBytes) {
             "[b'', b'ab\\nc', b'de', b'\\nf', b'']");
 }
 
+TEST_F(Input, AsksForNoMemoryThatIsNotFilled) {
+  EXPECT_EQ(value_of("[f.read(1 << 60), f.read(1 << 60)]"), "[b'ab\\ncde\\nf', b'']");
+  EXPECT_EQ(value_of("[f.readline(1 << 60), f.readlines(1 << 60)]"),
+            "[b'ab\\n', [b'cde\\n', b'f']]");
+}
+
 TEST_F(Input, ReadsLines) {
   EXPECT_EQ(value_of("list(f)"), "[b'ab\\n', b'cde\\n', b'f']");
   EXPECT_EQ(value_of("f.readlines()"), "[b'ab\\n', b'cde\\n', b'f']");

@@ -27,6 +27,9 @@ bool stops_in_order(wsgix::python_tests::Server& server) {
                            "    print('left', mod_wsgi.application_group or 'main')\n"
                            "atexit.register(leave)\n"
                            "threading.Thread(target=time.sleep, args=(0.1,)).start()\n"
+                           "def linger():\n"
+                           "    time.sleep(1.5)\n"
+                           "threading.Thread(target=linger, name='slow', daemon=False).start()\n"
                            "application = leave\n";
   wsgix_failure why = {};
   bool loaded = server.load({script}, why) == 0;
@@ -35,7 +38,15 @@ bool stops_in_order(wsgix::python_tests::Server& server) {
   server.stop();
   std::filesystem::remove(script);
   const std::vector<std::string> log = server.take_process_log();
-  if (loaded && log == std::vector<std::string>{"3 left last", "3 left main"}) return true;
+  // The main interpreter's thread ends while the other one is joined.
+  const std::string warning =
+      "4 WX5014: sub interpreter 'last' of daemon process 'shop': threads that are no daemon "
+      "threads "
+      "hold up the exit: 'slow' is in " +
+      script + ", line 7, in linger; ";
+  if (loaded && log.size() == 3 && log[0].starts_with(warning) && log[1] == "3 left last" &&
+      log[2] == "3 left main")
+    return true;
   std::fprintf(stderr, "stop() logged:\n");
   for (const std::string& line : log) std::fprintf(stderr, "  %s\n", line.c_str());
   return false;

@@ -28,7 +28,7 @@ WSGIX_AT(wsgix_failure, code, 0);
 WSGIX_AT(wsgix_failure, what, 4);
 WSGIX_AT(wsgix_failure, remedy, 1520);
 
-WSGIX_SIZE(wsgix_start, 128);
+WSGIX_SIZE(wsgix_start, 136);
 WSGIX_AT(wsgix_start, program, 0);
 WSGIX_AT(wsgix_start, python_home, 8);
 WSGIX_AT(wsgix_start, process_group, 16);
@@ -53,6 +53,8 @@ WSGIX_AT(wsgix_start, httpd_maximum_processes, 104);
 WSGIX_AT(wsgix_start, httpd_threads_per_process, 108);
 WSGIX_AT(wsgix_start, log_context, 112);
 WSGIX_AT(wsgix_start, log, 120);
+WSGIX_AT(wsgix_start, stacks_signal, 128);
+WSGIX_AT(wsgix_start, stacks_fd, 132);
 
 WSGIX_SIZE(wsgix_response_head, 40);
 WSGIX_AT(wsgix_response_head, status, 0);
@@ -60,7 +62,7 @@ WSGIX_AT(wsgix_response_head, reason, 8);
 WSGIX_AT(wsgix_response_head, headers, 24);
 WSGIX_AT(wsgix_response_head, header_count, 32);
 
-WSGIX_SIZE(wsgix_stream_calls, 64);
+WSGIX_SIZE(wsgix_stream_calls, 72);
 WSGIX_AT(wsgix_stream_calls, read_body, 0);
 WSGIX_AT(wsgix_stream_calls, send_head, 8);
 WSGIX_AT(wsgix_stream_calls, send_body, 16);
@@ -69,6 +71,7 @@ WSGIX_AT(wsgix_stream_calls, flush, 32);
 WSGIX_AT(wsgix_stream_calls, client_is_gone, 40);
 WSGIX_AT(wsgix_stream_calls, log, 48);
 WSGIX_AT(wsgix_stream_calls, early_hints, 56);
+WSGIX_AT(wsgix_stream_calls, loading, 64);
 
 WSGIX_SIZE(wsgix_script, 64);
 WSGIX_AT(wsgix_script, path, 0);
@@ -77,7 +80,7 @@ WSGIX_AT(wsgix_script, callable_name, 32);
 WSGIX_AT(wsgix_script, modified_us, 48);
 WSGIX_AT(wsgix_script, reloading, 56);
 
-WSGIX_SIZE(wsgix_request, 136);
+WSGIX_SIZE(wsgix_request, 144);
 WSGIX_AT(wsgix_request, stream, 0);
 WSGIX_AT(wsgix_request, calls, 8);
 WSGIX_AT(wsgix_request, script, 16);
@@ -89,13 +92,14 @@ WSGIX_AT(wsgix_request, content_length, 104);
 WSGIX_AT(wsgix_request, request_start, 112);
 WSGIX_AT(wsgix_request, queue_start, 120);
 WSGIX_AT(wsgix_request, daemon_start, 128);
+WSGIX_AT(wsgix_request, id, 136);
 
 WSGIX_SIZE(wsgix_outcome, 12);
 WSGIX_AT(wsgix_outcome, kind, 0);
 WSGIX_AT(wsgix_outcome, status, 4);
 WSGIX_AT(wsgix_outcome, code, 8);
 
-WSGIX_SIZE(wsgix_runtime, 48);
+WSGIX_SIZE(wsgix_runtime, 80);
 WSGIX_AT(wsgix_runtime, abi_major, 0);
 WSGIX_AT(wsgix_runtime, abi_minor, 4);
 WSGIX_AT(wsgix_runtime, start, 8);
@@ -103,15 +107,20 @@ WSGIX_AT(wsgix_runtime, python_version, 16);
 WSGIX_AT(wsgix_runtime, load_script, 24);
 WSGIX_AT(wsgix_runtime, handle_request, 32);
 WSGIX_AT(wsgix_runtime, stop, 40);
+WSGIX_AT(wsgix_runtime, interrupt, 48);
+WSGIX_AT(wsgix_runtime, heartbeat, 56);
+WSGIX_AT(wsgix_runtime, write_stacks, 64);
+WSGIX_AT(wsgix_runtime, run_service, 72);
 
 static_assert(WSGIX_IO_WOULD_BLOCK == -1 && WSGIX_IO_CLIENT_GONE == -2 && WSGIX_IO_FAILED == -3 &&
               WSGIX_IO_TIMED_OUT == -4 && WSGIX_IO_TOO_LARGE == -5 && WSGIX_IO_MALFORMED == -6);
 static_assert(WSGIX_COMPLETE == 0 && WSGIX_FAILED == 1 && WSGIX_CUT == 2 && WSGIX_STALE == 3);
+static_assert(WSGIX_DEADLINE_PASSED == 1 && WSGIX_CLIENT_LEFT == 2);
 static_assert(WSGIX_QUEUE_BYTES == 65536);
 
 TEST(RuntimeAbi, IsTheVersionThatTheLayoutBelongsTo) {
   EXPECT_EQ(WSGIX_RUNTIME_ABI_MAJOR, 1u);
-  EXPECT_EQ(WSGIX_RUNTIME_ABI_MINOR, 1u);
+  EXPECT_EQ(WSGIX_RUNTIME_ABI_MINOR, 2u);
 }
 
 }  // namespace

@@ -39,6 +39,9 @@ enum class ErrorCode : std::uint16_t {
   ReadinessReport = 2013,     ///< information about a group's life, not a failure
   WorkerForced = 2014,        ///< a worker did not end in time and was killed
 
+  // Since 2040: the control socket of a group
+  CommandRefused = 2040,  ///< a command or an answer that this version does not know
+
   // 3000: configuration
   BadDirective = 3001,
   UnknownOption = 3002,
@@ -70,6 +73,7 @@ enum class ErrorCode : std::uint16_t {
   ScriptUsesPython2 = 5008,     ///< execfile, print statement, ...
   ScriptHasNul = 5009,
   ScriptReloadHookFailed = 5010,
+  ThreadHoldsUpExit = 5014,  ///< warning
 
   // 6000: a request
   ApplicationRaised = 6001,
@@ -86,6 +90,7 @@ enum class ErrorCode : std::uint16_t {
   GroupNotRunning = 6012,
   WorkerLost = 6013,         ///< the worker died while it ran this request
   ApplicationOutput = 6014,  ///< sys.stdout, sys.stderr, wsgi.errors (carries no number)
+  RequestInterrupted = 6015,  ///< over its time; an exception is raised in its thread
   SpoolFailed = 6020,        ///< the temporary file that a body is buffered in
   RequestDeadlinePassed = 6030,
   GroupPaused = 6031,  ///< drained by the operator

@@ -96,6 +96,10 @@ std::optional<milliseconds> span_of_time(std::string_view value);
 /// Applies one "name=value" of WSGIDaemonProcess. Strict: a number is a number.
 Result<void> set_option(DaemonSettings& settings, std::string_view name, std::string_view value);
 
+/// How long a request may run by request-timeout=: S * (1 + ln threads), as the contract has it;
+/// zero: no limit.
+milliseconds request_time_limit(const DaemonSettings& settings);
+
 /// Every option set_option() knows, for the test that compares them with the documentation.
 std::vector<std::string_view> option_names();
 
@@ -109,6 +113,7 @@ struct Preload {
   std::string script;
   std::string application_group;
   std::string callable;
+  bool rolling = false;  ///< WSGIScriptReloading Rolling: a worker without it does not serve
 
   bool operator==(const Preload&) const = default;
 };

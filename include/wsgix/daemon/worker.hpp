@@ -20,7 +20,7 @@ struct WorkerPlace {
   int control;   ///< to the supervisor; its end means: finish what runs
   pid_t supervisor;
   std::uint32_t slot_number;
-  scoreboard::WorkerSlot& slot;
+  scoreboard::Board& board;
   LogSink& log;
 };
 

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -29,5 +30,8 @@ class [[nodiscard]] Thread {
   pthread_t id_{};
   bool joinable_ = false;
 };
+
+/// What the system calls the calling thread: gettid(2) on Linux.
+std::uint32_t thread_number() noexcept;
 
 }  // namespace wsgix::os

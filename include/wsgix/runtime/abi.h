@@ -19,7 +19,7 @@ extern "C" {
 #endif
 
 #define WSGIX_RUNTIME_ABI_MAJOR 1u
-#define WSGIX_RUNTIME_ABI_MINOR 1u
+#define WSGIX_RUNTIME_ABI_MINOR 2u
 
 /* Borrowed bytes, not NUL-terminated, valid for the call they are passed to. */
 typedef struct wsgix_text {
@@ -74,6 +74,10 @@ typedef struct wsgix_start {
   int32_t httpd_threads_per_process;
   void* log_context;
   wsgix_log_call log; /* everything that belongs to no request */
+  /* Minor 2. That signal writes the Python stack of every thread to stacks_fd, in plain lines and
+   * without the GIL, so that it works where Python makes no progress any more. 0: none. */
+  int32_t stacks_signal;
+  int32_t stacks_fd;
 } wsgix_start;
 
 /* ---- one request ------------------------------------------------------------------------- */
@@ -123,6 +127,9 @@ typedef struct wsgix_stream_calls {
    * before send_head, any number of times. Losing it is no failure. Call without the GIL.
    * NULL when the process has none. */
   void (*early_hints)(void* stream, const wsgix_field* headers, size_t header_count);
+  /* Minor 2. 1: the thread of this request begins to load the script, or to wait for the thread
+   * that does; 0: that is over, however it ended. Callable with the GIL. NULL: nobody asks. */
+  void (*loading)(void* stream, int begins);
 } wsgix_stream_calls;
 
 /* Where the application is, and which interpreter runs it. */
@@ -146,7 +153,14 @@ typedef struct wsgix_request {
   double request_start;   /* seconds since 1970; mod_wsgi.request_start */
   double queue_start;     /* 0 in embedded mode */
   double daemon_start;    /* 0 in embedded mode */
+  uint64_t id;            /* minor 2: never used twice in a process; 0: cannot be interrupted */
 } wsgix_request;
+
+/* Why a running request is interrupted; minor 2. */
+enum wsgix_interruption {
+  WSGIX_DEADLINE_PASSED = 1, /* raises mod_wsgi.RequestTimeout */
+  WSGIX_CLIENT_LEFT = 2      /* raises mod_wsgi.ClientDisconnected */
+};
 
 enum wsgix_outcome_kind {
   WSGIX_COMPLETE = 0, /* head and whole body were handed over */
@@ -181,6 +195,23 @@ typedef struct wsgix_runtime {
    * Runs threading shutdown and atexit in every interpreter. `finalize` 0 skips Py_FinalizeEx()
    * for a process that will _exit() next. */
   void (*stop)(int finalize);
+
+  /* ---- minor 2; `interrupt`, `heartbeat` and `write_stacks` wait for the GIL: call them from a
+   * thread that may wait for good, never from one that serves requests. ---- */
+  /* Raises the exception of an enum wsgix_interruption in the thread that runs the request with
+   * that id, at its next step of Python code: a blocking C call is not interrupted. Never reaches
+   * a later request of that thread. 1: it will be raised; 0: no such request runs. */
+  int (*interrupt)(uint64_t request_id, int32_t why);
+  /* Returns once the main interpreter has run a step: Python makes progress. */
+  void (*heartbeat)(void);
+  /* The Python stack of the thread that runs that request, or, with 0, of every thread that runs
+   * one: one call of `line` for each line, most recent frame last. */
+  void (*write_stacks)(uint64_t request_id, void* context,
+                       void (*line)(void* context, wsgix_text line));
+  /* Executes a service script to its end on the calling thread, which must be the one that called
+   * start(). Python's own SIGTERM handler raises SystemExit in it, signal.signal() works. 0 when it
+   * returned or left with SystemExit; 1 when it raised: the cause is already logged. */
+  int (*run_service)(const wsgix_script* script, wsgix_failure* why);
 } wsgix_runtime;
 
 /* The library's only exported symbol. NULL when it cannot serve that ABI: another major, or a

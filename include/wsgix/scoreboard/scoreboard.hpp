@@ -68,6 +68,7 @@ struct DeathSlot {
   std::atomic<std::uint32_t> pid;         ///< stored last, with release
   std::atomic<std::int32_t> wait_status;  ///< as from waitpid(2)
   std::atomic<EndReason> reason;
+  std::atomic<std::int64_t> at_us;
 };
 
 enum class ThreadPhase : std::uint32_t { Idle = 0, Loading = 1, Running = 2 };

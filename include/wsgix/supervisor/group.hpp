@@ -26,19 +26,38 @@ enum class Reason : std::uint8_t {
   MaximumRequests,
   StartupTimeout,
   Replaced,
+  RestartInterval,
+  InactivityTimeout,
+  MemoryRecycle,
+  MemoryExceeded,
+  CpuTimeLimit,
+  RequestTimeout,
+  DeadlockTimeout,
+  Operator,
+  CannotLoad,
 };
 
 struct GroupLimits {
   int processes = 1;
-  Clock::duration startup{};   ///< 0: no limit
-  Clock::duration graceful{};  ///< for requests that run when a worker is replaced
-  Clock::duration shutdown{};  ///< for the end of a worker after that; 0: no limit
+  Clock::duration startup{};                  ///< 0: no limit
+  Clock::duration graceful{};                 ///< for requests that run when a worker is replaced
+  std::optional<Clock::duration> eviction{};  ///< instead of it, when the operator asked
+  Clock::duration shutdown{};                 ///< for the end of a worker after that; 0: no limit
+  Clock::duration restart_interval{};         ///< 0: workers do not grow old
+};
+
+/// What a group begins with.
+struct Origin {
+  Clock::time_point first_start;    ///< nothing starts before
+  bool predecessor_serves = false;  ///< an older host of the same group goes when this one is ready
+  std::uint32_t generation = 1;
 };
 
 struct Action {
   enum class Kind : std::uint8_t {
     Start,        ///< fork a worker with this id; start_failed() if that fails
     Retire,       ///< tell it to stop taking requests and to end
+    Serve,        ///< tell it to serve although it could not load everything
     Kill,         ///< end it now: it had its time
     ReportReady,  ///< every worker is ready, for the first time
     Finish,       ///< the group has ended as it was asked to
@@ -53,25 +72,40 @@ struct WorkerView {
   State state;
   Reason reason;
   bool was_ready;
+  std::uint32_t generation;
 };
 
 class Group {
  public:
   using Time = Clock::time_point;
 
-  /// Nothing starts before `first_start`.
-  Group(const GroupLimits& limits, Time first_start);
+  Group(const GroupLimits& limits, const Origin& origin);
 
-  // ---- what happened ----
+  // ---- what happened to a worker ----
   void worker_said_ready(WorkerId id, Time now);
-  /// It has stopped taking requests on its own and is ending: a new one is needed at once.
-  void worker_is_leaving(WorkerId id, Reason reason, Time now);
+  /// A script failed to load and it waits for a word: to end if somebody serves who has all of
+  /// them, else to serve.
+  void worker_cannot_load(WorkerId id, Time now);
+  /// It has stopped taking requests on its own and is ending: a new one is needed at once, unless
+  /// it `served` nobody.
+  void worker_is_leaving(WorkerId id, Reason reason, bool served, Time now);
   /// It goes on until its successor is ready.
   void worker_wants_successor(WorkerId id, Reason reason, Time now);
+  /// It must not live on: killed, then replaced.
+  void kill_now(WorkerId id, Reason reason, Time now);
   void worker_ended(WorkerId id, Time now);
   void start_failed(WorkerId id, Time now) { worker_ended(id, now); }
-  /// A new worker for each, one by one.
-  void replace_all(Time now);
+
+  // ---- what happened to the group ----
+  /// There is a newer generation of code or settings: a new worker for each that is older. A
+  /// worker that became older while it started takes over all the same, and is then replaced.
+  void reload(Reason reason, Time now);
+  void replace_all(Time now) { reload(Reason::Replaced, now); }
+  /// Requests that run may end; nothing starts until resume().
+  void pause(Time now);
+  void resume(Time now);
+  /// The older host does not serve any more.
+  void predecessor_ended(Time now);
   /// Requests that run may end; then the whole group does.
   void retire(Time now);
   /// Sooner than retire(): the whole end has the shutdown time.
@@ -84,43 +118,74 @@ class Group {
   Time next_deadline() const;
   std::optional<WorkerView> find(WorkerId id) const;
   bool is_ending() const noexcept { return ending_; }
+  bool is_paused() const noexcept { return paused_; }
+  std::uint32_t generation() const noexcept { return generation_; }
   int failures_in_a_row() const;
+  /// How many seats may be replaced at the same time.
+  std::size_t most_successors() const noexcept;
 
  private:
+  friend struct GroupProbe;  // of the tests: tells apart what is alike from outside
+
   struct Worker {
     WorkerId id = 0;
     State state = State::Starting;
     Reason reason = Reason::None;
     bool was_ready = false;
+    bool is_incomplete = false;  ///< it serves without having loaded everything
+    std::uint32_t generation = 0;
     Time started;
     Time deadline = kNever;
+    Time grows_old = kNever;
   };
+  using Place = std::optional<Worker>;
   /// One of `processes` places. The successor takes over when it is ready.
   struct Seat {
-    std::optional<Worker> holder;
-    std::optional<Worker> successor;
-    Reason wanted = Reason::None;  ///< why the holder is to be replaced while it serves
+    Place holder;
+    Place successor;
+    Reason wanted = Reason::None;  ///< why this holder is to be replaced while it serves
     RestartPolicy policy;
     Time next_start;
   };
 
+  Seat* seat_of(WorkerId id);
+  static Place& place_of(Seat& seat, WorkerId id);
+  Worker* find_leaving(WorkerId id);
+  bool everything_is_served() const;
+  Reason reason_to_replace(const Seat& seat) const;
+  bool may_start_successor(const Seat& seat) const;
+  Time next_start_in(const Seat& seat) const;
+
+  void postpone(Seat& seat, const Place& place, Time now);
+  void set_next_start(Seat& seat, const Place& place, Time when);
   Worker start_worker(Time now);
   void ask_to_end(Worker worker, Reason reason, Time deadline, bool tell);
+  void ask_all_to_end(Reason reason, Time now);
+  void end_group(Reason reason, Time now);
+  void kill(Worker& worker, Reason reason);
   void enforce(Worker& worker, Time now);
   void settle(Time now);
-  void settle_seat(Seat& seat, Time now);
   void crown_successor(Seat& seat, Time now);
-  void end_group(Reason reason, Clock::duration allowance, Time now);
-  Time deadline_after(Time now, Clock::duration graceful) const;
-  bool replacement_runs() const;
+  void fill_seat(Seat& seat, Time now);
+  Time deadline_for(Reason reason, Time now) const;
+  Clock::duration jitter_of(const Seat& seat) const;
+  std::size_t successors() const;
   template <typename Self, typename Visit>
   static void visit_workers(Self& self, Visit visit);
 
   GroupLimits limits_;
+  Time first_start_;
   std::vector<Seat> seats_;
   std::vector<Worker> leaving_;
   std::vector<Action> actions_;
+  /// Of successors in any seat: what made one fail makes the next one fail.
+  RestartPolicy successor_policy_;
+  Time next_successor_;
   WorkerId last_id_ = 0;
+  std::uint32_t generation_;
+  Reason reload_reason_ = Reason::None;
+  bool predecessor_serves_;
+  bool paused_ = false;
   bool ending_ = false;
   bool finished_ = false;
   bool reported_ready_ = false;

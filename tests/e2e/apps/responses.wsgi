@@ -54,9 +54,23 @@ def status_then_raise(environ, start_response):
     raise ValueError("in the middle of the page")
 
 
+def status_line(environ, start_response):
+    """/status-line: the whole status comes from a header of the request."""
+    start_response(environ["HTTP_X_STATUS"], TEXT + [("Content-Length", "4")])
+    return [b"body"]
+
+
+def challenge_then_raise(environ, start_response):
+    write = start_response("401 Unauthorized", TEXT + [
+        ("WWW-Authenticate", 'Basic realm="taken back"'), ("X-Application", "lost")])
+    write(b"")  # from here on the head is not the application's any more
+    raise ValueError("in the middle of the page")
+
+
 def redirect(environ, start_response):
     """/redirect?/target: a 200 with a Location, as CGI knows it."""
     start_response("200 OK", [("Content-Type", "application/x-httpd-wsgi"), ("X-Application", "x"),
+                              ("WWW-Authenticate", 'Basic realm="taken back"'),
                               ("Location", environ["QUERY_STRING"])])
     return Blocks(environ, [b"a body that nobody sees"])
 
@@ -129,7 +143,7 @@ def hints_then_raise(environ, start_response):
 
 PATHS = {
     "/until-gone": until_gone, "/ticks": ticks, "/hints": hints, "/hints-raise": hints_then_raise,
-    "/method": method, "/status": status, "/status-file": status_of_file,
+    "/status-line": status_line, "/challenge-raise": challenge_then_raise, "/method": method, "/status": status, "/status-file": status_of_file,
     "/status-raise": status_then_raise, "/redirect": redirect,
     "/read-redirect": read_and_redirect, "/target": target, "/error-page": error_page,
     "/loop": loop, "/pid": pid,

@@ -120,7 +120,7 @@ TEST(DaemonSettings, RefusesImpossibleValuesNamingOptionValueAndRange) {
       {"python-home", "venv", "absolute"},
       {"user", "", "empty"},
       {"python-path", ":", "empty"},
-      {"graceful-timeout", "1m", "30s, 2min"},
+      {"graceful-timeout", "1m", "30s, 500ms, 2min"},
       {"cpu-time-limit", "1500ms", "whole number of seconds"},
       {"interrupt-on-disconnect", "yes", "On or Off"},
       {"cpu-priority", "20", "-20 to 19"},
@@ -271,7 +271,7 @@ HostSettings unusual() {
   host.httpd_build_date = "today";
   host.httpd_maximum_processes = 16;
   host.httpd_threads_per_process = 25;
-  host.preloads = {{"/srv/a.wsgi", "", "application"}, {"/srv/b:1.wsgi", "g|x", "app"}};
+  host.preloads = {{"/srv/a.wsgi", "", "application"}, {"/srv/b:1.wsgi", "g|x", "app", true}};
   return host;
 }
 

@@ -46,8 +46,20 @@ class Events final : public DispatcherEvents {
  public:
   void script_is_stale() noexcept override { ++stale; }
   void request_limit_reached() noexcept override { ++limit; }
+  void script_is_used(const ScriptUse& script) noexcept override {
+    const std::lock_guard lock(mutex_);
+    used_.push_back(script);
+  }
+  std::vector<ScriptUse> used() {
+    const std::lock_guard lock(mutex_);
+    return used_;
+  }
   std::atomic<int> stale = 0;
   std::atomic<int> limit = 0;
+
+ private:
+  std::mutex mutex_;
+  std::vector<ScriptUse> used_;
 };
 
 /// Holds requests inside the application until the test lets them go.
@@ -90,7 +102,7 @@ class Client {
     head.flags = flags;
     head.script = "/srv/app.wsgi";
     head.callable = "application";
-    head.environ = {{"QUERY_STRING", question}};
+    head.environ = {{"REQUEST_METHOD", "GET"}, {"REQUEST_URI", "/pay"}, {"QUERY_STRING", question}};
     EXPECT_TRUE(channel_.queue(FrameType::RequestHead, head));
     EXPECT_TRUE(channel_.flush(soon()));
     return *this;
@@ -143,7 +155,7 @@ class DispatcherTest : public ::testing::Test {
     settings.patience = seconds(20);
     settings.slot = 3;
     dispatcher_ = std::move(
-        *Dispatcher::create(settings, listener_.get(), application_, slot_, events_, log_));
+        *Dispatcher::create(settings, listener_.get(), application_, *board_, events_, log_));
     for (int i = 0; i <= threads; ++i) {
       threads_.push_back(std::move(*os::Thread::start(1 << 20, [this] { dispatcher_->serve(); })));
     }
@@ -161,12 +173,39 @@ class DispatcherTest : public ::testing::Test {
   std::string path_;
   UniqueFd listener_;
   Application application_{&testing::fake_runtime(), std::nullopt};
-  scoreboard::WorkerSlot slot_{};
+  UniqueFd board_fd_ = std::move(*scoreboard::create());
+  scoreboard::Mapping board_ = std::move(*scoreboard::map(board_fd_.get()));
+  scoreboard::WorkerSlot& slot_ = board_->workers[3];
   Events events_;
   Lines log_;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::vector<os::Thread> threads_;
 };
+
+TEST_F(DispatcherTest, ShowsTheRunningRequestAndReportsItsScriptOnce) {
+  std::vector<scoreboard::RunningRequest> during;
+  handler() = [&](const wsgix_request& request) {
+    request.calls->loading(request.stream, 1);
+    during = scoreboard::running_requests(*board_);
+    EXPECT_EQ(during.at(0).id, request.id);
+    return respond(request, "");
+  };
+  serve(1);
+  Client client(path_);
+
+  EXPECT_EQ(client.ask().next(), "Welcome");
+  client.answer();
+  client.ask().answer();
+
+  ASSERT_EQ(during.size(), 1u);
+  EXPECT_EQ(during[0].pid, static_cast<std::uint32_t>(::getpid()));
+  EXPECT_EQ(during[0].phase, scoreboard::ThreadPhase::Loading);
+  EXPECT_EQ(during[0].text, "GET /pay");
+  EXPECT_TRUE(scoreboard::running_requests(*board_).empty());
+  EXPECT_GT(slot_.activity_us, 0);
+  ASSERT_EQ(events_.used().size(), 1u);
+  EXPECT_EQ(events_.used()[0], (ScriptUse{"/srv/app.wsgi", "", "application", false, false, 0}));
+}
 
 TEST_F(DispatcherTest, WelcomesAndAnswersManyRequestsOnOneConnection) {
   handler() = [](const wsgix_request& request) {

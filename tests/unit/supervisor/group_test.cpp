@@ -3,9 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
-#include <random>
-
 namespace wsgix::supervisor {
 namespace {
 
@@ -16,13 +13,13 @@ constexpr GroupLimits kLimits{
     .processes = 1, .startup = seconds(20), .graceful = seconds(15), .shutdown = seconds(5)};
 
 struct GroupOf : Group {
-  explicit GroupOf(int processes, GroupLimits limits = kLimits)
+  explicit GroupOf(int processes, GroupLimits limits = kLimits, Origin origin = {})
       : Group(
             [&] {
               limits.processes = processes;
               return limits;
             }(),
-            Clock::time_point{}) {}
+            origin) {}
 
   Time now{};
 
@@ -52,7 +49,7 @@ TEST(Group, StartsAllWorkersAndReportsOnceWhenTheLastIsReady) {
 }
 
 TEST(Group, StartsNothingBeforeItsFirstStart) {
-  Group group(kLimits, Clock::time_point{} + seconds(3));
+  Group group(kLimits, {.first_start = Clock::time_point{} + seconds(3)});
 
   group.time_passed(Clock::time_point{} + seconds(2));
 
@@ -100,7 +97,7 @@ TEST(Group, StartsTheReplacementOfALeavingWorkerAtOnce) {
   group.at(seconds(0));
   group.ready(1);
 
-  group.worker_is_leaving(1, Reason::ScriptReload, group.now);
+  group.worker_is_leaving(1, Reason::ScriptReload, true, group.now);
 
   EXPECT_EQ(group.take_actions(), (Actions{{Kind::Start, 2}}));
   EXPECT_EQ(group.find(1)->state, State::Draining);
@@ -115,7 +112,7 @@ TEST(Group, DoesNotSlowDownForManyReloads) {
   group.at(seconds(0));
   for (WorkerId id = 1; id < 50; ++id) {
     group.ready(id);
-    group.worker_is_leaving(id, Reason::ScriptReload, group.now);
+    group.worker_is_leaving(id, Reason::ScriptReload, true, group.now);
     EXPECT_EQ(group.take_actions(), (Actions{{Kind::Start, id + 1}}));
     EXPECT_EQ(group.ended(id), Actions{});
   }
@@ -224,7 +221,7 @@ TEST(Group, WithoutAShutdownTimeoutADrainHasNoEnd) {
 }
 
 TEST(Group, EndsAtOnceWhenNothingRuns) {
-  Group group(kLimits, Clock::time_point{} + seconds(30));
+  Group group(kLimits, {.first_start = Clock::time_point{} + seconds(30)});
 
   group.terminate(Clock::time_point{});
 
@@ -233,65 +230,280 @@ TEST(Group, EndsAtOnceWhenNothingRuns) {
   EXPECT_TRUE(group.take_actions().empty()) << "it finishes once";
 }
 
-/// Any events in any order: never too many workers, never one forgotten, always an end.
-TEST(Group, HoldsItsInvariantsUnderRandomEvents) {
-  for (unsigned seed = 0; seed < 300; ++seed) {
-    std::mt19937 random(seed);
-    const auto up_to = [&](int most) { return std::uniform_int_distribution(0, most)(random); };
-    const int processes = 1 + up_to(3);
-    GroupOf group(processes);
-    std::map<WorkerId, bool> alive;  // true: was asked to end
-    const auto obey = [&](const Actions& actions) {
-      for (const Action& action : actions) {
-        if (action.kind == Kind::Start) {
-          ASSERT_TRUE(alive.emplace(action.worker, false).second);
-        }
-        if (action.kind == Kind::Retire || action.kind == Kind::Kill) {
-          ASSERT_TRUE(alive.count(action.worker));
-          alive[action.worker] = true;
-        }
-        if (action.kind == Kind::Finish) {
-          ASSERT_TRUE(alive.empty());
-        }
-      }
-    };
-    for (int step = 0; step < 200; ++step) {
-      const WorkerId id =
-          alive.empty()
-              ? 0
-              : std::next(alive.begin(), up_to(static_cast<int>(alive.size()) - 1))->first;
-      switch (up_to(7)) {
-        case 0:
-        case 1: group.worker_said_ready(id, group.now); break;
-        case 2:
-          if (group.find(id)) alive[id] = true;
-          group.worker_is_leaving(id, Reason::ScriptReload, group.now);
-          break;
-        case 3: group.worker_wants_successor(id, Reason::MaximumRequests, group.now); break;
-        case 4:
-          group.worker_ended(id, group.now);
-          alive.erase(id);
-          break;
-        case 5: group.replace_all(group.now); break;
-        default: obey(group.at(milliseconds(up_to(2000)))); break;
-      }
-      obey(group.take_actions());
-      const auto serving = std::count_if(alive.begin(), alive.end(),
-                                         [](const auto& worker) { return !worker.second; });
-      ASSERT_LE(serving, processes + 1) << "seed " << seed << " step " << step;
-      for (const auto& [worker, asked] : alive) ASSERT_TRUE(group.find(worker)) << worker;
+TEST(Group, AWorkerThatLeavesWithoutARequestIsReplacedWithGrowingDelay) {
+  GroupOf group(1);
+  group.at(seconds(0));
+  WorkerId id = 1;
+  for (const int delay : {0, 250, 500, 1000}) {
+    group.ready(id);
+    group.worker_is_leaving(id, Reason::ScriptReload, false, group.now);
+    EXPECT_EQ(group.take_actions().empty(), delay != 0) << delay;
+    if (delay != 0) {
+      EXPECT_EQ(group.at(milliseconds(delay)), (Actions{{Kind::Start, id + 1}}));
     }
-    group.terminate(group.now);
-    obey(group.take_actions());
-    obey(group.at(seconds(6)));
-    while (!alive.empty()) {
-      const WorkerId id = alive.begin()->first;
-      alive.erase(id);
-      obey(group.ended(id));
-    }
-    ASSERT_TRUE(group.is_ending());
-    ASSERT_EQ(group.next_deadline(), kNever);
+    ++id;
   }
+}
+
+TEST(Group, ReloadMakesASuccessorForEachOlderWorker) {
+  GroupOf group(2);
+  group.at(seconds(0));
+  group.ready(1);
+  group.ready(2);
+
+  group.reload(Reason::ScriptReload, group.now);
+
+  EXPECT_EQ(group.take_actions(), (Actions{{Kind::Start, 3}}));
+  EXPECT_EQ(group.find(3)->generation, 2u);
+  EXPECT_EQ(group.ready(3), (Actions{{Kind::Retire, 1}, {Kind::Start, 4}}));
+  EXPECT_EQ(group.find(1)->reason, Reason::ScriptReload);
+  EXPECT_EQ(group.ready(4), (Actions{{Kind::Retire, 2}}));
+  EXPECT_EQ(group.ended(1), Actions{});
+  EXPECT_EQ(group.ended(2), Actions{});
+  EXPECT_EQ(group.next_deadline(), kNever);
+}
+
+TEST(Group, ManyReloadsDuringAReplacementLeadToOneMore) {
+  GroupOf group(1);
+  group.at(seconds(0));
+  group.ready(1);
+  for (int touch = 0; touch < 5; ++touch) group.reload(Reason::ScriptReload, group.now);
+
+  EXPECT_EQ(group.take_actions(), (Actions{{Kind::Start, 2}}));
+  for (int touch = 0; touch < 5; ++touch) group.reload(Reason::ScriptReload, group.now);
+  EXPECT_EQ(group.take_actions(), Actions{});
+  EXPECT_EQ(group.ready(2), (Actions{{Kind::Retire, 1}, {Kind::Start, 3}}));
+  EXPECT_EQ(group.ready(3), (Actions{{Kind::Retire, 2}}));
+}
+
+TEST(Group, ReplacesOneInEightAtATime) {
+  GroupOf group(16);
+  group.at(seconds(0));
+  for (WorkerId id = 1; id <= 16; ++id) group.ready(id);
+
+  group.reload(Reason::ScriptReload, group.now);
+
+  EXPECT_EQ(group.take_actions(), (Actions{{Kind::Start, 17}, {Kind::Start, 18}}));
+}
+
+TEST(Group, ASuccessorThatCannotLoadIsEndedAndTriedAgainAtTheNextReload) {
+  GroupOf group(1);
+  group.at(seconds(0));
+  group.ready(1);
+  group.reload(Reason::ScriptReload, group.now);
+  group.take_actions();
+
+  group.worker_cannot_load(2, group.now);
+
+  EXPECT_EQ(group.take_actions(), (Actions{{Kind::Retire, 2}}));
+  EXPECT_EQ(group.find(2)->reason, Reason::CannotLoad);
+  EXPECT_EQ(group.find(1)->state, State::Ready);
+  EXPECT_EQ(group.ended(2), Actions{});
+  EXPECT_EQ(group.next_deadline(), group.now + seconds(1));
+  group.reload(Reason::ScriptReload, group.now);
+  EXPECT_EQ(group.take_actions(), (Actions{{Kind::Start, 3}}));
+}
+
+TEST(Group, BrokenLoadsAreTriedLessAndLessOften) {
+  GroupOf group(2);
+  group.at(seconds(0));
+  group.ready(1);
+  group.ready(2);
+  group.reload(Reason::ScriptReload, group.now);
+  group.take_actions();
+  WorkerId id = 3;
+  for (const int pause : {1000, 1000, 1000, 1000, 2000, 4000, 8000, 16000, 30000, 30000}) {
+    group.worker_cannot_load(id, group.now);
+    EXPECT_EQ(group.take_actions(), (Actions{{Kind::Retire, id}}));
+    EXPECT_EQ(group.ended(id), Actions{});
+    EXPECT_EQ(group.at(milliseconds(pause - 1)), Actions{}) << "in no seat";
+    EXPECT_EQ(group.at(milliseconds(1)), (Actions{{Kind::Start, id + 1}}));
+    ++id;
+  }
+}
+
+TEST(Group, AWorkerThatCannotLoadServesWhenNobodyHasMore) {
+  GroupOf group(1);
+  group.at(seconds(0));
+
+  group.worker_cannot_load(1, group.now);
+
+  EXPECT_EQ(group.take_actions(), (Actions{{Kind::Serve, 1}}));
+  EXPECT_EQ(group.ready(1), (Actions{{Kind::ReportReady}}));
+}
+
+TEST(Group, AReplacementThatCannotLoadDoesNotServeBesideAHealthyWorker) {
+  GroupOf group(2);
+  group.at(seconds(0));
+  group.ready(1);
+  group.ready(2);
+
+  EXPECT_EQ(group.ended(2), (Actions{{Kind::Start, 3}}));
+  group.worker_cannot_load(3, group.now);
+
+  EXPECT_EQ(group.take_actions(), (Actions{{Kind::Retire, 3}}));
+  EXPECT_EQ(group.at(seconds(1)), (Actions{{Kind::Start, 4}}));
+  group.ended(1);  // now there is nothing better
+  group.worker_cannot_load(4, group.now);
+  EXPECT_EQ(group.take_actions().back(), (Action{Kind::Serve, 4}));
+}
+
+TEST(Group, AnIncompleteWorkerIsReplacedByAnotherIncompleteOne) {
+  GroupOf group(1);
+  group.at(seconds(0));
+  group.worker_cannot_load(1, group.now);
+  group.ready(1);
+  group.reload(Reason::ScriptReload, group.now);
+  group.take_actions();
+
+  group.worker_cannot_load(2, group.now);
+
+  EXPECT_EQ(group.take_actions(), (Actions{{Kind::Serve, 2}}));
+  EXPECT_EQ(group.ready(2), (Actions{{Kind::Retire, 1}}));
+}
+
+TEST(Group, NoIncompleteWorkerTakesOverFromAPredecessorThatServes) {
+  GroupOf group(1, kLimits, {.first_start = {}, .predecessor_serves = true});
+  group.at(seconds(0));
+  group.worker_cannot_load(1, group.now);
+  EXPECT_EQ(group.take_actions(), (Actions{{Kind::Retire, 1}}));
+  EXPECT_EQ(group.at(seconds(1)), (Actions{{Kind::Start, 2}}));
+
+  group.predecessor_ended(group.now);
+  group.worker_cannot_load(2, group.now);
+
+  EXPECT_EQ(group.take_actions(), (Actions{{Kind::Serve, 2}}));
+}
+
+TEST(Group, KillNowKillsAndReplacesAtOnce) {
+  GroupOf group(1);
+  group.at(seconds(0));
+  group.ready(1);
+  group.now += seconds(60);
+
+  group.kill_now(1, Reason::DeadlockTimeout, group.now);
+
+  EXPECT_EQ(group.take_actions(), (Actions{{Kind::Kill, 1}, {Kind::Start, 2}}));
+  EXPECT_EQ(group.find(1)->reason, Reason::DeadlockTimeout);
+  group.kill_now(1, Reason::MemoryExceeded, group.now);
+  EXPECT_EQ(group.take_actions(), Actions{}) << "it dies once";
+  EXPECT_EQ(group.find(1)->reason, Reason::DeadlockTimeout);
+}
+
+TEST(Group, KillNowReachesAWorkerThatDrains) {
+  GroupOf group(1);
+  group.at(seconds(0));
+  group.ready(1);
+  group.retire(group.now);
+  group.take_actions();
+
+  group.kill_now(1, Reason::DeadlockTimeout, group.now);
+
+  EXPECT_EQ(group.take_actions(), (Actions{{Kind::Kill, 1}}));
+}
+
+TEST(Group, WorkersThatExceedTheirMemoryAtOnceDoNotLoopHot) {
+  GroupOf group(1);
+  group.at(seconds(0));
+  WorkerId id = 1;
+  for (const int delay : {0, 250, 500}) {
+    group.ready(id);
+    group.kill_now(id, Reason::MemoryExceeded, group.now);
+    group.ended(id);
+    group.take_actions();
+    if (delay != 0) {
+      EXPECT_EQ(group.at(milliseconds(delay)), (Actions{{Kind::Start, id + 1}}));
+    }
+    ++id;
+  }
+}
+
+GroupLimits limits_with_interval() {
+  GroupLimits limits = kLimits;
+  limits.restart_interval = seconds(100);
+  return limits;
+}
+
+TEST(Group, WorkersGrowOldAtDifferentTimes) {
+  GroupOf group(2, limits_with_interval());
+  group.at(seconds(0));
+  group.ready(1);
+  group.ready(2);
+
+  EXPECT_EQ(group.at(seconds(100)), (Actions{{Kind::Start, 3}}));
+  EXPECT_EQ(group.ready(3), (Actions{{Kind::Retire, 1}}));
+  EXPECT_EQ(group.find(1)->reason, Reason::RestartInterval);
+  EXPECT_EQ(group.ended(1), Actions{});
+  EXPECT_EQ(group.at(milliseconds(4999)), Actions{});
+  EXPECT_EQ(group.at(milliseconds(1)), (Actions{{Kind::Start, 4}}));
+}
+
+TEST(Group, AStuckRequestIsGivenAnEndEvenWithoutAShutdownTimeout) {
+  GroupLimits limits = kLimits;
+  limits.shutdown = {};
+  GroupOf group(1, limits);
+  group.at(seconds(0));
+  group.ready(1);
+  group.worker_wants_successor(1, Reason::RequestTimeout, group.now);
+  group.take_actions();
+
+  EXPECT_EQ(group.ready(2), (Actions{{Kind::Retire, 1}}));
+
+  EXPECT_EQ(group.next_deadline(), group.now + seconds(20));
+  EXPECT_EQ(group.at(seconds(20)), (Actions{{Kind::Kill, 1}}));
+  EXPECT_EQ(group.find(1)->reason, Reason::RequestTimeout);
+}
+
+TEST(Group, AStuckRequestOfADrainingWorkerIsGivenAnEnd) {
+  GroupLimits limits = kLimits;
+  limits.shutdown = {};
+  GroupOf group(1, limits);
+  group.at(seconds(0));
+  group.ready(1);
+  group.retire(group.now);
+  EXPECT_EQ(group.next_deadline(), kNever);
+
+  group.worker_wants_successor(1, Reason::RequestTimeout, group.now);
+
+  EXPECT_EQ(group.next_deadline(), group.now + seconds(20));
+}
+
+TEST(Group, TheOperatorMayAllowAnotherTime) {
+  GroupLimits limits = kLimits;
+  limits.eviction = seconds(60);
+  GroupOf group(1, limits);
+  group.at(seconds(0));
+  group.ready(1);
+  group.worker_wants_successor(1, Reason::Operator, group.now);
+  group.ready(2);
+
+  EXPECT_EQ(group.next_deadline(), group.now + seconds(65));
+}
+
+TEST(Group, PauseEndsAllAndResumeStartsAll) {
+  GroupOf group(2);
+  group.at(seconds(0));
+  group.ready(1);
+  group.ready(2);
+
+  group.pause(group.now);
+  EXPECT_EQ(group.take_actions(), (Actions{{Kind::Retire, 1}, {Kind::Retire, 2}}));
+  EXPECT_EQ(group.ended(1), Actions{});
+  EXPECT_EQ(group.ended(2), Actions{});
+  EXPECT_EQ(group.next_deadline(), kNever);
+  group.reload(Reason::ScriptReload, group.now);
+  EXPECT_EQ(group.take_actions(), Actions{});
+
+  group.resume(group.now);
+  EXPECT_EQ(group.take_actions(), (Actions{{Kind::Start, 3}, {Kind::Start, 4}}));
+}
+
+TEST(Group, AGroupThatBeginsPausedLetsItsPredecessorGo) {
+  GroupOf group(1, kLimits, {.first_start = {}, .predecessor_serves = true});
+
+  group.pause(group.now);
+
+  EXPECT_EQ(group.take_actions(), (Actions{{Kind::ReportReady}}));
 }
 
 }  // namespace

@@ -140,15 +140,25 @@ TEST(Hello, RefusesATokenOfAnotherLength) {
 
 TEST(RequestHead, RefusesFlagsItDoesNotKnowAndNegativeLengths) {
   RequestHead head = sample_request();
-  head.flags = 0x10;
+  head.flags = 0x20;
   Bytes unknown_flag;
   ASSERT_TRUE(encode(head, unknown_flag));
+  head = sample_request();
+  head.flags = RequestHead::kReloading | RequestHead::kRolling;
+  Bytes reloads_twice;
+  ASSERT_TRUE(encode(head, reloads_twice));
+  head = sample_request();
+  head.deadline_us = -1;
+  Bytes negative_deadline;
+  ASSERT_TRUE(encode(head, negative_deadline));
   head = sample_request();
   head.content_length = -2;
   Bytes negative;
   ASSERT_TRUE(encode(head, negative));
 
   EXPECT_FALSE(decode_request(unknown_flag));
+  EXPECT_FALSE(decode_request(reloads_twice));
+  EXPECT_FALSE(decode_request(negative_deadline));
   EXPECT_FALSE(decode_request(negative));
 }
 

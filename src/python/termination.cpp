@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "termination.hpp"
+
+#include <cerrno>
+
+#include "gil.hpp"
+#include "plain_thread.hpp"
+#include "ref.hpp"
+
+namespace wsgix::python {
+namespace {
+
+constexpr int kSignals[] = {SIGTERM, SIGINT};
+
+// Not SIG_IGN for the later ones: programs that the cleaning up starts would inherit it.
+constexpr const char* kSource = R"(
+import signal
+
+def ignore(number, frame):
+    pass
+
+def leave(number, frame):
+    signal.signal(signal.SIGTERM, ignore)
+    signal.signal(signal.SIGINT, ignore)
+    raise SystemExit(0)
+
+signal.signal(signal.SIGTERM, leave)
+signal.signal(signal.SIGINT, leave)
+)";
+
+// What the signal handler touches; see src/python/README.md.
+std::atomic<sem_t*> asked_by_signal = nullptr;
+
+void on_signal(int) {
+  const int saved_errno = errno;
+  if (sem_t* asked = asked_by_signal) ::sem_post(asked);
+  errno = saved_errno;
+}
+
+}  // namespace
+
+TerminationRaises::TerminationRaises(const Interpreter& interpreter)
+    : interpreter_(interpreter), main_thread_(PyThread_get_thread_ident()) {
+  for (int i = 0; i < 2; ++i) ::sigaction(kSignals[i], nullptr, &before_[i]);
+  ::sem_init(&asked_, 0, 0);
+  is_ready_ = interpreter.name().empty() ? raise_by_python() : raise_by_thread();
+}
+
+TerminationRaises::~TerminationRaises() {
+  for (int i = 0; i < 2; ++i) ::sigaction(kSignals[i], &before_[i], nullptr);
+  if (has_thread_) {
+    asked_by_signal = nullptr;
+    ends_ = true;
+    ::sem_post(&asked_);
+    const GilRelease no_gil;
+    ::pthread_join(thread_, nullptr);
+  }
+  if (may_be_pending_) PyThreadState_SetAsyncExc(main_thread_, nullptr);
+  ::sem_destroy(&asked_);
+}
+
+bool TerminationRaises::raise_by_python() {
+  const Ref code = Ref::steal(Py_CompileString(kSource, "<wsgix service>", Py_file_input));
+  const Ref names = Ref::steal(PyDict_New());
+  if (!code || !names) return false;
+  PyDict_SetItemString(names.get(), "__builtins__", PyEval_GetBuiltins());
+  const Ref done = Ref::steal(PyEval_EvalCode(code.get(), names.get(), names.get()));
+  return static_cast<bool>(done);
+}
+
+bool TerminationRaises::raise_by_thread() {
+  has_thread_ = start_plain_thread(thread_, run, this);
+  if (!has_thread_) {
+    PyErr_SetString(PyExc_RuntimeError, "no thread can be started");
+    return false;
+  }
+  asked_by_signal = &asked_;
+  struct sigaction ours = {};
+  ours.sa_handler = on_signal;
+  ::sigemptyset(&ours.sa_mask);
+  for (const int number : kSignals) ::sigaction(number, &ours, nullptr);
+  return true;
+}
+
+void* TerminationRaises::run(void* self) {
+  static_cast<TerminationRaises*>(self)->raise_once_asked();
+  return nullptr;
+}
+
+void TerminationRaises::raise_once_asked() {
+  wait_for(asked_);
+  if (ends_) return;
+  PyThreadState* state = PyThreadState_New(interpreter_.state());
+  PyEval_RestoreThread(state);
+  if (!ends_) {
+    PyThreadState_SetAsyncExc(main_thread_, PyExc_SystemExit);
+    may_be_pending_ = true;
+  }
+  PyThreadState_Clear(state);
+  PyEval_SaveThread();
+  PyThreadState_Delete(state);
+}
+
+}  // namespace wsgix::python
