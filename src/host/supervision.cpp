@@ -46,12 +46,13 @@ Reason reason_for(daemon::Cause cause) {
 }
 
 supervisor::GroupLimits limits_of(const config::DaemonSettings& daemon) {
+  const bool grows_old = daemon.threads > 0;  // a service decides for itself when it ends
   return {.processes = daemon.processes,
           .startup = daemon.startup_timeout,
           .graceful = daemon.graceful_timeout,
           .eviction = daemon.eviction_timeout,
           .shutdown = daemon.shutdown_timeout,
-          .restart_interval = daemon.restart_interval};
+          .restart_interval = grows_old ? daemon.restart_interval : milliseconds::zero()};
 }
 
 /// Those that act_on() has explained.
@@ -282,7 +283,11 @@ void Supervision::act_on(const Finding& finding) {
     case Reason::RequestTimeout: tell(finding.worker, daemon::Word::WriteStacks); break;
     default: break;
   }
-  group_.worker_wants_successor(finding.worker, finding.reason, now);
+  if (settings_.daemon.threads == 0) {
+    workers_.at(finding.worker).process.signal(SIGTERM);  // two services would do the work twice
+  } else {
+    group_.worker_wants_successor(finding.worker, finding.reason, now);
+  }
 }
 
 void Supervision::write_stacks() {
