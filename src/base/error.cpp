@@ -142,6 +142,9 @@ std::string_view remedy_for(ErrorCode code) noexcept {
     case ErrorCode::GroupNotRunning: return "read why the group's processes do not start";
     case ErrorCode::WorkerLost: return "find the cause of the process's end; the request was lost";
     case ErrorCode::ApplicationOutput: return "nothing to do";
+    case ErrorCode::RequestDeadlinePassed:
+      return "find what the request waited for, or raise the limit that the line names";
+    case ErrorCode::GroupPaused: return "let the group serve again with wsgix ctl";
     case ErrorCode::RequestInterrupted:
       return "the stack shows what it waits for: make that faster or bounded, or allow more time";
     case ErrorCode::SpoolFailed:

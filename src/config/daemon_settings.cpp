@@ -57,18 +57,6 @@ constexpr struct {
   long long milliseconds;
 } kUnits[] = {{"ms", 1}, {"s", 1000}, {"min", 60'000}, {"h", 3'600'000}, {"", 1000}};
 
-std::optional<milliseconds> span_of_time(std::string_view value) {
-  const std::size_t unit_at = std::min(value.find_first_not_of("0123456789"), value.size());
-  const auto number = digits(value.substr(0, unit_at));
-  if (!number) return std::nullopt;
-  for (const auto& unit : kUnits) {
-    if (unit.name != value.substr(unit_at)) continue;
-    if (*number > kLongest.count() / unit.milliseconds) return std::nullopt;
-    return milliseconds(*number * unit.milliseconds);
-  }
-  return std::nullopt;
-}
-
 Result<milliseconds> accepted_time(std::string_view name, std::string_view value) {
   const auto length = span_of_time(value);
   if (length) return *length;
@@ -254,6 +242,7 @@ constexpr struct { std::string_view name; Setter set; } kOptions[] = {
     {"queue-timeout",        timeout<&S::queue_timeout>},
     {"queue-limit",          whole_number<&S::queue_limit, 0, 65535>},
     {"socket-timeout",       timeout<&S::socket_timeout>},
+    {"response-socket-timeout", timeout<&S::response_socket_timeout>},
     {"request-timeout",      timeout<&S::request_timeout>},
     {"interrupt-timeout",    timeout<&S::interrupt_timeout>},
     {"request-deadline",     timeout<&S::request_deadline>},
@@ -273,13 +262,25 @@ constexpr struct { std::string_view name; Setter set; } kOptions[] = {
 
 // Names of mod_wsgi that this version does not have yet.
 constexpr std::string_view kLater[] = {
-    "server-metrics", "python-eggs", "switch-interval", "response-socket-timeout",
+    "server-metrics", "python-eggs", "switch-interval",
     "send-buffer-size", "receive-buffer-size", "header-buffer-size", "response-buffer-size",
     "response-flush-delay",
 };
 // clang-format on
 
 }  // namespace
+
+std::optional<milliseconds> span_of_time(std::string_view value) {
+  const std::size_t unit_at = std::min(value.find_first_not_of("0123456789"), value.size());
+  const auto number = digits(value.substr(0, unit_at));
+  if (!number) return std::nullopt;
+  for (const auto& unit : kUnits) {
+    if (unit.name != value.substr(unit_at)) continue;
+    if (*number > kLongest.count() / unit.milliseconds) return std::nullopt;
+    return milliseconds(*number * unit.milliseconds);
+  }
+  return std::nullopt;
+}
 
 Result<void> set_option(DaemonSettings& settings, std::string_view name, std::string_view value) {
   for (const auto& option : kOptions) {

@@ -189,6 +189,7 @@ constexpr Row kRows[] = {
     daemon<&D::queue_timeout>("queue_timeout"),
     daemon<&D::queue_limit>("queue_limit"),
     daemon<&D::socket_timeout>("daemon_socket_timeout"),
+    daemon<&D::response_socket_timeout>("response_socket_timeout"),
     daemon<&D::request_timeout>("request_timeout"),
     daemon<&D::interrupt_timeout>("interrupt_timeout"),
     daemon<&D::request_deadline>("request_deadline"),

@@ -76,6 +76,7 @@ Supervision::Supervision(const config::HostSettings& settings, scoreboard::Board
       watchman_(settings.daemon, board),
       stacks_(settings.daemon.name, log),
       obituary_(settings.daemon, board, log),
+      overload_(settings.daemon, board, log),
       commands_(settings, board, *this, log),
       httpd_(::getppid()),
       retire_pipe_open_(os::is_open(kRetire)),
@@ -259,6 +260,7 @@ void Supervision::bury(Workers::iterator worker, int wait_status) {
 
 void Supervision::look_around() {
   for (const Finding& finding : watchman_.look(workers_)) act_on(finding);
+  if (overload_.look(workers_)) write_stacks();
   look_at_scripts();
 }
 

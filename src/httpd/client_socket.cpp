@@ -11,6 +11,20 @@ int client_socket_of(const request_rec& r) {
   return number;
 }
 
+ClientWriteLimit::ClientWriteLimit(const request_rec& r, Clock::duration limit) {
+  if (limit == Clock::duration::zero() || r.connection->master != nullptr) return;
+  apr_socket_t* const socket = ap_get_conn_socket(r.connection);
+  if (socket == nullptr || apr_socket_timeout_get(socket, &before_) != APR_SUCCESS) return;
+  const auto span = std::chrono::duration_cast<std::chrono::microseconds>(limit).count();
+  // Without a limit of its own the socket does not wait at all, and that is somebody's intention.
+  if (before_ <= 0 || before_ == span) return;
+  if (apr_socket_timeout_set(socket, span) == APR_SUCCESS) socket_ = socket;
+}
+
+ClientWriteLimit::~ClientWriteLimit() {
+  if (socket_ != nullptr) apr_socket_timeout_set(socket_, before_);
+}
+
 bool has_hung_up(int socket, bool may_finish_sending) noexcept {
   const short hangup = may_finish_sending ? 0 : kHangup;
   pollfd polled{socket, hangup, 0};

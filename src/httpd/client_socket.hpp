@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include "httpd_api.hpp"
+#include "wsgix/base/clock.hpp"
 
 namespace wsgix::httpd {
 
@@ -22,5 +23,19 @@ int client_socket_of(const request_rec& r);
 /// Never waits. A client that `may_finish_sending` closes its sending direction rightly: then
 /// only the end of both directions counts.
 bool has_hung_up(int socket, bool may_finish_sending) noexcept;
+
+/// While it lives, a write to the client that does not get on is given up after `limit`; zero:
+/// after httpd's own Timeout. A stream of HTTP/2 always has that one.
+class ClientWriteLimit {
+ public:
+  ClientWriteLimit(const request_rec& r, Clock::duration limit);
+  ~ClientWriteLimit();
+  ClientWriteLimit(const ClientWriteLimit&) = delete;
+  ClientWriteLimit& operator=(const ClientWriteLimit&) = delete;
+
+ private:
+  apr_socket_t* socket_ = nullptr;  ///< nullptr: nothing to restore
+  apr_interval_time_t before_ = 0;
+};
 
 }  // namespace wsgix::httpd

@@ -3,7 +3,15 @@
 
 #include <algorithm>
 
+#include "wsgix/scoreboard/words.hpp"
+
 namespace wsgix::httpd {
+namespace {
+
+/// A description walks the whole board; a full group may refuse thousands of requests a second.
+constexpr milliseconds kBetweenDescriptions{100};
+
+}  // namespace
 
 using scoreboard::WorkerState;
 
@@ -66,6 +74,29 @@ GroupClient::Load GroupClient::load() const noexcept {
     load.busy += worker.busy.load(std::memory_order_relaxed);
   }
   return load;
+}
+
+unsigned GroupClient::threads_of(const Load& load) const noexcept {
+  return load.ready_workers * static_cast<unsigned>(std::max(group_.settings.threads, 1));
+}
+
+bool GroupClient::is_busy() const noexcept {
+  const Load now = load();
+  return now.busy >= threads_of(now);
+}
+
+bool GroupClient::is_paused() const noexcept {
+  return board_->group_state.load(std::memory_order_relaxed) == scoreboard::GroupState::Paused;
+}
+
+std::string GroupClient::describe_load() {
+  const std::lock_guard lock(description_mutex_);
+  if (description_.empty() || Clock::now() >= described_ + kBetweenDescriptions) {
+    const Load now = load();
+    description_ = scoreboard::describe_load(*board_, now.busy, threads_of(now));
+    described_ = Clock::now();
+  }
+  return description_;
 }
 
 }  // namespace wsgix::httpd

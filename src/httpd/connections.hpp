@@ -4,9 +4,11 @@
 
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "groups.hpp"
+#include "wsgix/base/clock.hpp"
 #include "wsgix/channel/channel.hpp"
 #include "wsgix/scoreboard/scoreboard.hpp"
 
@@ -41,19 +43,29 @@ class GroupClient {
     unsigned busy = 0;
     unsigned ready_workers = 0;
   };
-  /// A hint from the scoreboard, for messages.
+  /// A hint from the scoreboard.
   Load load() const noexcept;
+  /// No thread is free, as far as the scoreboard knows.
+  bool is_busy() const noexcept;
+  bool is_paused() const noexcept;
+  /// What holds the threads and who waits, for messages. A moment old when many ask.
+  std::string describe_load();
 
  private:
   std::uint32_t busy_of(const Connection& connection) const noexcept;
   bool somebody_is_free() const noexcept;
   std::size_t used_slots() const noexcept;
+  unsigned threads_of(const Load& load) const noexcept;
 
   const Group& group_;
   scoreboard::Mapping board_;
   const std::size_t most_idle_;
   std::mutex mutex_;  ///< guards idle_
   std::vector<std::unique_ptr<Connection>> idle_;
+
+  std::mutex description_mutex_;  ///< guards description_ and described_
+  std::string description_;
+  Clock::time_point described_{};
 };
 
 }  // namespace wsgix::httpd

@@ -54,6 +54,28 @@ Result<void> set_map_head_to_get(Line& line, std::string_view value) {
   return {};
 }
 
+Result<void> set_script_reloading(Line& line, std::string_view value) {
+  if (wsgi::equals_ignoring_case(value, "rolling")) {
+    line.directory.script_reloading = ScriptReloading::Rolling;
+    return {};
+  }
+  const Result<bool> on = flag(line, value, "Off | On | Rolling");
+  if (!on) return failed(on);
+  line.directory.script_reloading = *on ? ScriptReloading::On : ScriptReloading::Off;
+  return {};
+}
+
+Result<void> set_request_deadline(Line& line, std::string_view value) {
+  const auto span = config::span_of_time(value);
+  if (!span) {
+    return refused(line, "'" + std::string(value) +
+                             "' is not a time from 0 to one year, such as 30, 30s, 500ms, 2min "
+                             "or 1h");
+  }
+  line.directory.request_deadline = {*span, keep(line, place_of(line.cmd))};
+  return {};
+}
+
 template <auto Member>
 Result<void> set_server_flag(Line& line, std::string_view value) {
   if (const Result<void> here = only_in_main_server(line); !here) return here;
@@ -172,8 +194,10 @@ const command_rec kDirectives[] = {
                   RSRC_CONF | ACCESS_CONF, "name of an interpreter; %{GLOBAL} is the main one"),
     AP_INIT_TAKE1("WSGICallableObject", (take_one<set_text<&DirConfig::callable>>), nullptr, OR_FILEINFO,
                   "name of the application in the script; default application"),
-    AP_INIT_TAKE1("WSGIScriptReloading", (take_one<set_directory_flag<&DirConfig::script_reloading>>), nullptr,
-                  OR_FILEINFO, "On or Off; default On"),
+    AP_INIT_TAKE1("WSGIScriptReloading", (take_one<set_script_reloading>), nullptr,
+                  OR_FILEINFO, "On, Off or Rolling; default On"),
+    AP_INIT_TAKE1("WSGIRequestDeadline", (take_one<set_request_deadline>), nullptr, OR_FILEINFO,
+                  "longest time of a request; 0: none; default: the group's request-deadline="),
     AP_INIT_TAKE1("WSGIPassAuthorization", (take_one<set_directory_flag<&DirConfig::pass_authorization>>), nullptr,
                   OR_FILEINFO, "On or Off; default Off"),
     AP_INIT_TAKE1("WSGIChunkedRequest", (take_one<set_directory_flag<&DirConfig::chunked_request>>), nullptr,

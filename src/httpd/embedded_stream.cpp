@@ -65,6 +65,11 @@ constexpr wsgix_stream_calls kCalls = {read_body,       send_head,   send_body,
                                        send_file,       flush,       client_is_gone,
                                        log_for_request, early_hints, nullptr};
 
+std::int64_t deadline_of(const Route& route) noexcept {
+  const std::chrono::microseconds span = route.deadline.span;
+  return span.count() == 0 ? 0 : scoreboard::now_us() + span.count();
+}
+
 std::ptrdiff_t io_result(ClientBody::State state) {
   switch (state) {
     case ClientBody::State::WouldWait: return WSGIX_IO_WOULD_BLOCK;
@@ -89,6 +94,7 @@ EmbeddedStream::EmbeddedStream(request_rec& r, const Route& route, BodyFacts bod
       body_(r),
       response_(r),
       client_socket_(client_socket_of(r)),
+      deadline_us_(deadline_of(route)),
       body_is_over_(!body.has_body) {}
 
 std::ptrdiff_t EmbeddedStream::read_body(char* into, std::size_t size, bool may_wait) {
@@ -160,7 +166,8 @@ int EmbeddedStream::run(const wsgix_runtime& runtime) {
   request.stream = this;
   request.calls = &kCalls;
   request.script = {text_of(route_.script), text_of(route_.application_group),
-                    text_of(route_.callable), r_.finfo.mtime, route_.script_reloading};
+                    text_of(route_.callable), r_.finfo.mtime,
+                    route_.script_reloading != ScriptReloading::Off};
   request.environ = fields.data();
   request.environ_count = fields.size();
   request.https = environ_.https;

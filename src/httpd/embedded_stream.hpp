@@ -26,6 +26,8 @@ class EmbeddedStream {
   bool client_is_gone() const noexcept;
   void early_hints(const wsgix_field* headers, std::size_t count);
   request_rec& request() const noexcept { return r_; }
+  /// Microseconds of CLOCK_MONOTONIC; 0: none.
+  std::int64_t deadline_us() const noexcept { return deadline_us_; }
 
  private:
   int result_of(bool reached) const noexcept;
@@ -37,6 +39,7 @@ class EmbeddedStream {
   ClientBody body_;
   Response response_;
   const int client_socket_;
+  const std::int64_t deadline_us_;
   std::atomic<bool> body_is_over_;  ///< the client has no more to send
 };
 

@@ -9,7 +9,7 @@ namespace wsgix::httpd {
 namespace {
 
 constexpr char kKey[] = "wsgix-groups";
-constexpr std::uint32_t kLayout = 3;
+constexpr std::uint32_t kLayout = 4;
 
 bool has_word(int retire_read) noexcept {
   pollfd pipe{retire_read, POLLIN, 0};

@@ -25,20 +25,16 @@ constexpr timespec kBetweenConnects{0, 20'000'000};
 /// comes about as fast as the client learns that there is room for it.
 constexpr std::chrono::microseconds kShortestStreamLook{100};
 constexpr std::chrono::microseconds kLongestStreamLook{5000};
-/// Nor does it wake anybody when the client resets it.
-constexpr milliseconds kResetLook{250};
-/// A request that waits for a thread so long is queued; before, it is only on its way to one, and
-/// nobody asks whether its client has left.
-constexpr milliseconds kOnItsWay{250};
-/// mod_reqtimeout notices a slow body only when somebody reads.
-constexpr milliseconds kBodyLook{1000};
 
 wire::RequestHead head_of(request_rec& r, const Route& route, BodyFacts body) {
   Environ environment = build_environ(r, route);
   wire::RequestHead head;
   head.environ = std::move(environment.fields);
   if (environment.https) head.flags |= wire::RequestHead::kHttps;
-  if (route.script_reloading) head.flags |= wire::RequestHead::kReloading;
+  if (route.script_reloading == ScriptReloading::On) head.flags |= wire::RequestHead::kReloading;
+  if (route.script_reloading == ScriptReloading::Rolling) {
+    head.flags |= wire::RequestHead::kRolling;
+  }
   if (body.has_body) head.flags |= wire::RequestHead::kHasBody;
   head.content_length = body.content_length;
   head.script_modified_us = r.finfo.mtime;
@@ -48,11 +44,6 @@ wire::RequestHead head_of(request_rec& r, const Route& route, BodyFacts body) {
   head.application_group = route.application_group;
   head.callable = route.callable;
   return head;
-}
-
-Clock::duration socket_timeout(const request_rec& r, const Group& group) {
-  if (group.settings.socket_timeout > milliseconds::zero()) return group.settings.socket_timeout;
-  return std::chrono::microseconds(r.server->timeout);
 }
 
 /// poll() knows whole milliseconds only: what is shorter is slept through.
@@ -76,7 +67,7 @@ Relay::Relay(request_rec& r, const Route& route, GroupClient& client, BodyFacts 
       head_(head_of(r, route, body)),
       body_(r),
       stored_(kReplayBytes, static_cast<std::uint64_t>(buffering_limit()) + kReplayBytes),
-      response_(r),
+      response_(r, response_timeout()),
       client_socket_(client_socket_of(r)),
       ahead_(r, response_, client_socket_, client.group().settings.response_buffering_bytes),
       started_(Clock::now()),
@@ -112,21 +103,25 @@ Result<Relay::Step> Relay::buffer_body() {
     body_.consume(data.size());
   }
   let_body_wait(!body_has_ended_ || stored_.size() > kReplayBytes);
-  started_ = progress_ = Clock::now();
-  head_.queue_start_us = apr_time_now();
   return Step::GoOn;
 }
 
 int Relay::run() {
+  if (client_.is_paused()) {
+    refuse_paused_group();
+    return status_;
+  }
   const Result<Step> buffered = buffer_body();
   if (!buffered) return explain(buffered.error());
   if (*buffered == Step::Done) return status_;
+  start_clock();
   connection_ = client_.take_idle();
   for (;;) {
     fresh_ = connection_ == nullptr;
     if (fresh_) {
-      if (const Result<void> connected = connect(); !connected) return explain(connected.error());
-      if (!connection_) return status_;
+      const Result<Step> connected = connect();
+      if (!connected) return explain(connected.error());
+      if (*connected == Step::Done) return status_;
     }
     if (const Result<void> queued = queue_request(); !queued) return explain(queued.error());
     const Result<Step> step = converse();
@@ -135,29 +130,25 @@ int Relay::run() {
     if (client_left_) return client_gone(), status_;
     // Again: on a connection of its own, where any worker with a free thread takes it.
     connection_.reset();
-    if (Clock::now() >= queue_deadline()) {
-      refuse_busy_group();
-      return status_;
-    }
+    if (may_go_on_asking() == Step::Done) return status_;
     if (fresh_) ::nanosleep(&kBetweenConnects, nullptr);
   }
 }
 
-/// Leaves connection_ empty and status_ set when the group cannot be reached in time.
-Result<void> Relay::connect() {
+Result<Relay::Step> Relay::connect() {
   const Deadline deadline = started_ + client_.group().settings.connect_timeout;
+  if (client_.is_busy() && !join_queue()) return refuse_full_queue();
   for (;;) {
     Result<UniqueFd> socket = channel::connect_to(client_.group().socket_path);
     if (socket) {
       connection_ = std::make_unique<Connection>(std::move(*socket));
-      return {};
+      return Step::GoOn;
     }
     const int why = socket.error().os_errno;
     if (why != EAGAIN && why != ECONNREFUSED) return failed(socket);
-    if (Clock::now() >= deadline) {
-      refuse_busy_group();
-      return {};
-    }
+    if (!join_queue()) return refuse_full_queue();
+    if (may_go_on_asking() == Step::Done) return Step::Done;
+    if (Clock::now() >= deadline) return refuse_busy_group();
     ::nanosleep(&kBetweenConnects, nullptr);
   }
 }
@@ -174,11 +165,15 @@ Result<void> Relay::queue_request() {
   head_has_left_ = false;
   bytes_have_left_ = false;
   forwarded_ = 0;
+  handed_over_ = Clock::now();
   return {};
 }
 
 Result<Relay::Step> Relay::converse() {
   for (;;) {
+    if (is_too_late()) {
+      return is_queueing() ? leave_queue(&Relay::request_is_late) : request_is_late();
+    }
     Result<Step> step = forward_body();
     if (!step || *step != Step::GoOn) return step;
     step = send_queued();
@@ -218,8 +213,6 @@ bool Relay::wants_client() const noexcept {
   return body_may_go_on() && !body_has_ended_ && forwarded_ == stored_.end();
 }
 
-bool Relay::is_on_its_way() const noexcept { return Clock::now() < started_ + kOnItsWay; }
-
 /// Before its body has been read, a client may close its sending direction rightly. Nor is it
 /// asked while a worker still has to get the rest: only with all of it can we say so there.
 short Relay::hangup_to_watch() const noexcept {
@@ -227,29 +220,6 @@ short Relay::hangup_to_watch() const noexcept {
       (!facts_.has_body || body_is_sent_) && connection_->channel.queued_bytes() == 0;
   if (client_left_ || is_on_its_way() || !(is_queueing() || is_sent)) return 0;
   return kHangup;
-}
-
-/// For all attempts together: workers that always refuse must not hold a request for ever.
-Deadline Relay::queue_deadline() const noexcept {
-  const Group& group = client_.group();
-  const milliseconds limit = group.settings.queue_timeout;
-  if (limit > milliseconds::zero()) return started_ + limit;
-  return started_ + socket_timeout(r_, group);
-}
-
-Deadline Relay::current_deadline() const noexcept {
-  const Group& group = client_.group();
-  if (is_queueing()) return queue_deadline();
-  // While the client is to send, its slowness is judged by httpd's Timeout.
-  if (wants_client()) return progress_ + std::chrono::microseconds(r_.server->timeout);
-  if (ahead_.is_full()) return client_deadline();
-  const Deadline workers = progress_ + socket_timeout(r_, group);
-  return ahead_.is_behind() ? std::min(workers, client_deadline()) : workers;
-}
-
-/// As for a write of httpd's own that does not get on.
-Deadline Relay::client_deadline() const noexcept {
-  return ahead_.stalled_since() + std::chrono::microseconds(r_.server->timeout);
 }
 
 /// While the client was to take something, the worker had to wait.
@@ -285,21 +255,7 @@ Result<Relay::Step> Relay::wait_for_news() {
   polled[1].events = static_cast<short>(events(from_client, POLLIN) | events(for_hangup, hangup) |
                                         events(behind, POLLOUT));
 
-  const Deadline deadline = current_deadline();
-  Deadline look = deadline;
-  const bool is_stream = client_socket_ < 0;
-  if (from_client && is_stream) {
-    look = std::min(look, next_stream_look());
-  } else if (from_client) {
-    look = std::min(look, after(kBodyLook));
-  } else if (body_may_go_on()) {
-    look = Clock::now();  // more of a stored body is due
-  } else if (is_stream) {
-    look = std::min(look, after(kResetLook));
-  } else if (is_on_its_way()) {
-    look = std::min(look, started_ + kOnItsWay);
-  }
-  const int ready = poll_until(look, polled, polls_client ? 2 : 1);
+  const int ready = poll_until(next_look(from_client), polled, polls_client ? 2 : 1);
   if (ready < 0 && errno != EINTR) {
     return failed(ErrorCode::SocketFailed, subject() + ": poll", errno);
   }
@@ -311,9 +267,8 @@ Result<Relay::Step> Relay::wait_for_news() {
   if (ready > 0 && for_hangup && polls_client && (polled[1].revents & (hangup | kBroken)) != 0) {
     return (polled[1].revents & kBroken) != 0 ? client_gone() : client_closed_its_side();
   }
-  if (is_stream && r_.connection->aborted != 0) return client_gone();
-  if (ready <= 0 && Clock::now() >= deadline) return deadline_passed();
-  return Step::GoOn;
+  if (client_socket_ < 0 && r_.connection->aborted != 0) return client_gone();
+  return ready <= 0 ? look_at_limits() : Step::GoOn;
 }
 
 /// Queues what is stored and what has come from the client, as far as the worker may have it.

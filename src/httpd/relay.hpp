@@ -14,6 +14,7 @@
 #include "routing.hpp"
 #include "run_ahead.hpp"
 #include "wsgix/os/spool.hpp"
+#include "wsgix/scoreboard/waiting.hpp"
 
 namespace wsgix::httpd {
 
@@ -38,7 +39,7 @@ class Relay {
   std::int64_t buffering_limit() const noexcept;
   void let_body_wait(bool waits) noexcept;
   Result<Step> buffer_body();
-  Result<void> connect();
+  Result<Step> connect();
   Result<void> queue_request();
   Result<Step> converse();
   Result<Step> send_queued();
@@ -46,15 +47,27 @@ class Relay {
   Deadline next_stream_look() noexcept;
   bool body_may_go_on() const noexcept;
   bool wants_client() const noexcept;
-  bool is_on_its_way() const noexcept;
   short hangup_to_watch() const noexcept;
   Result<Step> feed_client();
-  Deadline client_deadline() const noexcept;
   Result<Step> forward_body();
   Step abort_body(ClientBody::State state);
+
+  // relay_limits.cpp: how long anything may take
+  void start_clock();
+  Clock::duration response_timeout() const noexcept;
+  Deadline client_deadline() const noexcept;
   Deadline queue_deadline() const noexcept;
   Deadline current_deadline() const noexcept;
-  bool is_queueing() const noexcept { return fresh_ && !connection_->welcomed; }
+  Deadline next_look(bool from_client) noexcept;
+  bool is_on_its_way() const noexcept;
+  bool is_too_late() const noexcept;
+  bool is_queueing() const noexcept {
+    return connection_ != nullptr && fresh_ && !connection_->welcomed;
+  }
+  bool join_queue();
+  Step may_go_on_asking();
+  Result<Step> look_at_limits();
+  Result<Step> leave_queue(Step (Relay::*answer)());
 
   // relay_frames.cpp: what the worker says
   Result<Step> take_frames();
@@ -78,8 +91,14 @@ class Relay {
   Step finish_cut();
   Step client_gone();
   Step client_closed_its_side();
-  Step deadline_passed();
+  Step worker_is_silent();
+  Step request_is_late();
   Step refuse_busy_group();
+  Step refuse_full_queue();
+  Step refuse_paused_group();
+  Step refuse_for_now(ErrorCode code, const std::string& why);
+  std::string what_its_worker_does() const;
+  Step refuse(int status);
   Step refuse_or_cut(const Error& error, int status);
   int explain(const Error& error);
   std::string subject() const;
@@ -93,6 +112,7 @@ class Relay {
   os::Spool stored_;  ///< the start of the body, or all: kept until a worker has started
   Response response_;
   std::unique_ptr<Connection> connection_;
+  std::optional<scoreboard::WaitPlace> waiting_;  ///< shown on the board while it waits
 
   bool fresh_ = false;                  ///< this attempt is on a connection of its own
   bool accepted_ = false;               ///< a frame proves that a worker has started it
@@ -107,6 +127,8 @@ class Relay {
   int client_socket_ = -1;              ///< -1: not one of our own to poll
   RunAhead ahead_;                      ///< before response_: what its client cannot take now
   Clock::time_point started_;
+  Clock::time_point handed_over_;          ///< when this attempt was queued or taken, the later
+  Deadline request_deadline_ = kNever;     ///< for the whole response
   Clock::time_point progress_;             ///< when bytes moved last, in either direction
   std::chrono::microseconds stream_look_;  ///< until a stream of HTTP/2 is asked for more
   int status_ = 0;                         ///< what the handler returns, when Done

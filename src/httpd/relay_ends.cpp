@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the end of an attempt means for the client and for the error log.
 #include <fmt/format.h>
-#include <sys/socket.h>
 
-#include <algorithm>
 #include <cerrno>
 
 #include "log.hpp"
 #include "lost_worker.hpp"
 #include "relay.hpp"
+#include "wsgix/scoreboard/threads.hpp"
+#include "wsgix/scoreboard/words.hpp"
 
 namespace wsgix::httpd {
 namespace {
 
 /// Only for access logs, where nobody reads a response: the client had gone before there was one.
 constexpr int kClientClosedRequest = 499;
+constexpr const char* kRetryAfterSeconds = "5";
+
+std::string time_since(Clock::time_point start) {
+  return scoreboard::in_words(
+      std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start));
+}
 
 int status_for(const Error& error, bool connected) {
   if (error.code == ErrorCode::SpoolFailed) {
@@ -64,50 +70,86 @@ Relay::Step Relay::client_closed_its_side() {
   return Step::GoOn;
 }
 
+/// A body that nobody reads any more must not hold up the answer: httpd would wait for its rest.
+Relay::Step Relay::refuse(int status) {
+  if (facts_.has_body && !body_has_ended_) r_.connection->keepalive = AP_CONN_CLOSE;
+  return finish(response_.refuse(status));
+}
+
 Relay::Step Relay::refuse_or_cut(const Error& error, int status) {
   log(r_, LogLevel::Error, error);
-  return response_is_under_way() ? finish_cut() : finish(response_.refuse(status));
+  return response_is_under_way() ? finish_cut() : refuse(status);
 }
 
 /// No worker has taken the request: it was not executed and may be repeated.
-Relay::Step Relay::refuse_busy_group() {
-  const GroupClient::Load load = client_.load();
-  const auto waited = std::chrono::duration_cast<seconds>(Clock::now() - started_).count();
-  apr_table_setn(r_.err_headers_out, "Retry-After", "5");
-  if (load.ready_workers == 0) {
-    return refuse_or_cut(
-        {ErrorCode::GroupNotRunning,
-         fmt::format("{}: no worker of the group was ready for {} s", subject(), waited)},
-        HTTP_SERVICE_UNAVAILABLE);
-  }
-  const auto threads = static_cast<unsigned>(std::max(client_.group().settings.threads, 1));
-  return refuse_or_cut(
-      {ErrorCode::GroupFull,
-       fmt::format("{}: the group is full, {} of {} threads are busy; the request waited {} s",
-                   subject(), load.busy, load.ready_workers * threads, waited)},
-      HTTP_SERVICE_UNAVAILABLE);
+Relay::Step Relay::refuse_for_now(ErrorCode code, const std::string& why) {
+  apr_table_setn(r_.err_headers_out, "Retry-After", kRetryAfterSeconds);
+  return refuse_or_cut({code, subject() + ": " + why}, HTTP_SERVICE_UNAVAILABLE);
 }
 
-Relay::Step Relay::deadline_passed() {
-  if (is_queueing()) {
-    // A worker may have taken it just now. It looks for our end before it executes, and says
-    // Welcome before it looks: so without one nothing was and nothing will be executed.
-    ::shutdown(connection_->channel.fd(), SHUT_WR);
-    const Result<std::optional<channel::Frame>> last = connection_->channel.try_receive();
-    const bool was_taken = last && *last && (*last)->type == wire::FrameType::Welcome;
-    if (!was_taken) return refuse_busy_group();
-    // The line below names the worker that said it.
-    const Result<Step> named = on_welcome((*last)->payload);
-    if (!named) return refuse_or_cut(named.error(), HTTP_BAD_GATEWAY);
+Relay::Step Relay::refuse_busy_group() {
+  const std::string waited = time_since(started_);
+  if (client_.load().ready_workers == 0) {
+    return refuse_for_now(ErrorCode::GroupNotRunning,
+                          "no worker of the group was ready for " + waited);
   }
+  return refuse_for_now(ErrorCode::GroupFull,
+                        fmt::format("the group is full and the request waited {}: {}", waited,
+                                    client_.describe_load()));
+}
+
+Relay::Step Relay::refuse_full_queue() {
+  return refuse_for_now(ErrorCode::GroupFull,
+                        fmt::format("queue-limit={} is reached: {}",
+                                    client_.group().settings.queue_limit, client_.describe_load()));
+}
+
+Relay::Step Relay::refuse_paused_group() {
+  return refuse_for_now(ErrorCode::GroupPaused, "the operator has paused the group");
+}
+
+Relay::Step Relay::worker_is_silent() {
   if (ahead_.is_behind() && Clock::now() >= client_deadline()) return client_gone();
-  const auto waited = std::chrono::duration_cast<seconds>(Clock::now() - progress_).count();
-  const bool waits_for_client = wants_client();
-  if (waits_for_client) return abort_body(ClientBody::State::TooSlow);
-  return refuse_or_cut(
-      {ErrorCode::RequestTimedOut, fmt::format("{}: worker pid {} has sent nothing for {} s",
-                                               subject(), connection_->worker.pid, waited)},
-      HTTP_GATEWAY_TIME_OUT);
+  if (wants_client()) return abort_body(ClientBody::State::TooSlow);
+  return refuse_or_cut({ErrorCode::RequestTimedOut,
+                        fmt::format("{}: worker pid {} has sent nothing for {}", subject(),
+                                    connection_->worker.pid, time_since(progress_))},
+                       HTTP_GATEWAY_TIME_OUT);
+}
+
+/// The thread that runs this request, as the scoreboard shows it.
+std::string Relay::what_its_worker_does() const {
+  const std::uint32_t pid = connection_->worker.pid;
+  if (pid == 0) return "a worker that has not named itself has it";
+  std::string text = fmt::format("worker pid {} has had it for {}", pid, time_since(handed_over_));
+  for (const auto& running : scoreboard::running_requests(client_.board(), pid)) {
+    if (running.deadline_us != head_.deadline_us) continue;
+    const bool loads = running.phase == scoreboard::ThreadPhase::Loading;
+    const std::chrono::microseconds age(scoreboard::now_us() - running.phase_us);
+    text +=
+        fmt::format(", and its thread {} has been {} for {}", running.thread_id,
+                    loads ? "loading the script" : "in the application", scoreboard::in_words(age));
+    break;
+  }
+  return text;
+}
+
+/// What waits for the client is dropped: the limit is kept, and the response is not whole anyway.
+Relay::Step Relay::request_is_late() {
+  const auto& [span, place] = route_.deadline;
+  const std::string limit =
+      place != nullptr ? fmt::format("WSGIRequestDeadline at {}", place)
+                       : fmt::format("request-deadline= of the group, {}", client_.group().place);
+  const std::string worker =
+      connection_ != nullptr
+          ? what_its_worker_does()
+          : "it waited for a free thread and was not executed: " + client_.describe_load();
+  log(r_, LogLevel::Error,
+      {ErrorCode::RequestDeadlinePassed,
+       fmt::format("{}: there was no whole response within {} ({}); {}", subject(),
+                   scoreboard::in_words(span), limit, worker)});
+  connection_.reset();
+  return response_.has_left() ? finish(response_.cut()) : refuse(HTTP_GATEWAY_TIME_OUT);
 }
 
 /// A failure of the conversation itself, in the words of whoever reads the log.
@@ -117,8 +159,11 @@ int Relay::explain(const Error& error) {
     return status_;
   }
   if (error.code == ErrorCode::PeerClosed && connection_ != nullptr) {
+    const std::string ran = time_since(handed_over_);
     const std::string why = explain_loss(client_.board(), connection_->worker.pid);
-    refuse_or_cut({ErrorCode::WorkerLost, subject() + ": " + why}, HTTP_BAD_GATEWAY);
+    refuse_or_cut(
+        {ErrorCode::WorkerLost, fmt::format("{}, which had run for {}: {}", subject(), ran, why)},
+        HTTP_BAD_GATEWAY);
     return status_;
   }
   Error told = error;

@@ -8,7 +8,7 @@ namespace wsgix::httpd {
 /// Everything that is here. What it brought of the body leaves for the client when the worker
 /// pauses: so a small response is one brigade, and a streamed block is never held back.
 Result<Relay::Step> Relay::take_frames() {
-  while (!ahead_.is_full()) {
+  while (!ahead_.is_full() && !is_too_late()) {
     const Result<std::optional<channel::Frame>> frame = connection_->channel.try_receive();
     if (!frame) return failed(frame);
     if (!*frame) break;
@@ -58,6 +58,8 @@ Result<Relay::Step> Relay::on_welcome(std::string_view payload) {
   if (!welcome) return failed(welcome);
   connection_->worker = *welcome;
   connection_->welcomed = true;
+  handed_over_ = Clock::now();
+  waiting_.reset();
   return Step::GoOn;
 }
 
@@ -169,7 +171,7 @@ Result<Relay::Step> Relay::on_busy() {
   }
   if (connection_is_idle()) client_.give_back(std::move(connection_));
   connection_.reset();
-  return Step::Again;
+  return join_queue() ? Step::Again : refuse_full_queue();
 }
 
 }  // namespace wsgix::httpd

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "client_socket.hpp"
 #include "pool.hpp"
 #include "settings.hpp"
 #include "wsgix/wsgi/environ.hpp"
@@ -77,8 +78,9 @@ UniqueFd reopened(int descriptor) {
 
 }  // namespace
 
-Response::Response(request_rec& r)
+Response::Response(request_rec& r, Clock::duration write_limit)
     : r_(r),
+      write_limit_(write_limit),
       brigade_(apr_brigade_create(r.pool, r.connection->bucket_alloc)),
       buckets_(r.connection->bucket_alloc),
       status_before_(r.status) {}
@@ -180,6 +182,7 @@ bool Response::pass() {
   }
   if (!has_left_ && has_queued_body() && !is_one_file_) leave_ranges_alone();
   has_left_ = true;
+  const ClientWriteLimit limited(r_, write_limit_);
   const apr_status_t status = ap_pass_brigade(r_.output_filters, brigade_);
   apr_brigade_cleanup(brigade_);
   queued_bytes_ = 0;

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "httpd_api.hpp"
+#include "wsgix/base/clock.hpp"
 #include "wsgix/base/result.hpp"
 #include "wsgix/base/unique_fd.hpp"
 
@@ -21,7 +22,8 @@ class Response {
  public:
   static constexpr std::size_t kQueueBytes = 65536;
 
-  explicit Response(request_rec& r);
+  /// `write_limit`: see ClientWriteLimit.
+  explicit Response(request_rec& r, Clock::duration write_limit = Clock::duration::zero());
   ~Response();
   Response(const Response&) = delete;
   Response& operator=(const Response&) = delete;
@@ -73,6 +75,7 @@ class Response {
   bool drops_body() const noexcept { return overridden_ || redirect_to_ != nullptr; }
 
   request_rec& r_;
+  const Clock::duration write_limit_;
   apr_table_t* hints_ = nullptr;
   apr_bucket_brigade* brigade_;
   apr_bucket_alloc_t* buckets_;

@@ -92,7 +92,7 @@ Result<Route> route(request_rec& r) {
   const DirConfig& config = config_of(r);
   Route route;
   split_path(r, route);
-  route.script_reloading = config.script_reloading.value_or(true);
+  route.script_reloading = config.script_reloading.value_or(ScriptReloading::On);
   route.pass_authorization = config.pass_authorization.value_or(false);
   if (const char* own = apr_table_get(r.notes, kNotePassAuthorization)) {
     route.pass_authorization = *own == '1';
@@ -113,7 +113,9 @@ Result<Route> route(request_rec& r) {
     const Result<std::string_view> script = script_in_jail(r, **found);
     if (!script) return failed(script);
     route.script = *script;
+    route.deadline.span = (*found)->settings.request_deadline;
   }
+  if (config.request_deadline) route.deadline = *config.request_deadline;
   return route;
 }
 

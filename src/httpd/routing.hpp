@@ -13,7 +13,8 @@ struct Route {
   const Group* group = nullptr;  ///< nullptr: embedded mode
   std::string application_group;
   std::string callable;
-  bool script_reloading = true;
+  ScriptReloading script_reloading = ScriptReloading::On;
+  RequestDeadline deadline;
   bool pass_authorization = false;
   // Views of the request's own memory, or of the request's pool.
   std::string_view script;  ///< its file, as the process that executes it sees it

@@ -43,6 +43,7 @@ void merge_into(DirConfig& outer, const DirConfig& inner) {
   prefer(outer.application_group, inner.application_group);
   prefer(outer.callable, inner.callable);
   prefer(outer.script_reloading, inner.script_reloading);
+  prefer(outer.request_deadline, inner.request_deadline);
   prefer(outer.pass_authorization, inner.pass_authorization);
   prefer(outer.chunked_request, inner.chunked_request);
   prefer(outer.trusted_proxies, inner.trusted_proxies);

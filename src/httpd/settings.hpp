@@ -10,6 +10,7 @@
 
 #include "httpd_api.hpp"
 #include "wsgix/config/daemon_settings.hpp"
+#include "wsgix/scoreboard/scoreboard.hpp"
 #include "wsgix/wsgi/trusted_proxies.hpp"
 
 namespace wsgix::httpd {
@@ -27,6 +28,14 @@ enum class MapHead : std::uint8_t {
   Auto,  ///< when a content filter needs the body to make the headers of HEAD
 };
 
+using scoreboard::ScriptReloading;
+
+/// How long a request may take, from when a worker is looked for until its response is whole.
+struct RequestDeadline {
+  config::milliseconds span{};  ///< zero: no limit
+  const char* place = nullptr;  ///< of the directive; nullptr: the group's request-deadline=
+};
+
 /// The values that a request can find at any level. Everything outside a <Directory> stands in
 /// its server's default section, so one merge covers main server, virtual host and directory.
 /// Trivial to copy and to destroy, because httpd merges such records during each request: texts
@@ -35,7 +44,8 @@ struct DirConfig {
   const char* process_group = nullptr;
   const char* application_group = nullptr;
   const char* callable = nullptr;
-  std::optional<bool> script_reloading;
+  std::optional<ScriptReloading> script_reloading;
+  std::optional<RequestDeadline> request_deadline;
   std::optional<bool> pass_authorization;
   std::optional<bool> chunked_request;
   // Lists of one section, in its pool; an inner section's list replaces the outer one's.

@@ -15,12 +15,12 @@ bool has_ended(std::uint32_t pid) noexcept {
 
 }  // namespace
 
-WaitPlace::WaitPlace(Board& board, std::uint32_t pid) noexcept {
+WaitPlace::WaitPlace(Board& board, std::uint32_t pid) noexcept : since_us_(now_us()) {
   for (WaitSlot& slot : board.waiting) {
     std::uint32_t free = 0;
     if (slot.pid.load(std::memory_order_relaxed) != 0) continue;
     if (!slot.pid.compare_exchange_strong(free, pid)) continue;
-    slot.since_us.store(now_us());
+    slot.since_us.store(since_us_);
     slot_ = &slot;
     return;
   }
@@ -32,7 +32,7 @@ WaitPlace::~WaitPlace() {
   slot_->pid.store(0);
 }
 
-Waiting waiting_requests(Board& board) noexcept {
+Waiting waiting_requests(Board& board, std::int64_t before_us) noexcept {
   Waiting found;
   std::uint32_t known = 0;  // of a child that was just seen to live: most slots are of a few
   for (WaitSlot& slot : board.waiting) {
@@ -45,7 +45,7 @@ Waiting waiting_requests(Board& board) noexcept {
     }
     known = pid;
     const std::int64_t since = slot.since_us.load();
-    if (since == 0) continue;  // just taken or just left
+    if (since == 0 || since >= before_us) continue;  // 0: just taken or just left
     ++found.count;
     if (found.oldest_us == 0 || since < found.oldest_us) found.oldest_us = since;
   }

@@ -61,6 +61,11 @@ REFUSED = {
         "WSGITrustedProxies 10.0.0.0/33", ["WSGITrustedProxies", "10.0.0.0/33"]),
     "trusted header that cannot be one": (
         "WSGITrustedProxyHeaders X-Real-IP:", ["WSGITrustedProxyHeaders", "'X-Real-IP:'"]),
+    "deadline without a known unit": (
+        "WSGIRequestDeadline 5m", ["WX3001", "WSGIRequestDeadline", "'5m'", "500ms"]),
+    "deadline that is no time": ("WSGIRequestDeadline soon", ["WX3001", "'soon'"]),
+    "reloading of an unknown kind": (
+        "WSGIScriptReloading Sometimes", ["WX3001", "Off | On | Rolling", "'Sometimes'"]),
     "trusted headers without a name": ("WSGITrustedProxyHeaders", ["WSGITrustedProxyHeaders"]),
     "global directive in a virtual host": (
         "<VirtualHost *>\nWSGIRestrictStdout Off\n</VirtualHost>", ["VirtualHost"]),
@@ -74,7 +79,8 @@ ACCEPTED = {
         "WSGIDaemonProcess a processes=2 threads=3 umask=0027 home=/tmp lang=C locale=C "
         "python-path=/tmp display-name=%{GROUP} listen-backlog=10 maximum-requests=100 "
         "startup-timeout=10 graceful-timeout=5 shutdown-timeout=3 connect-timeout=3 "
-        "queue-timeout=10 socket-timeout=20"),
+        "queue-timeout=10 socket-timeout=20 response-socket-timeout=30s queue-limit=50 "
+        "request-deadline=1500ms"),
     "limits and identity": (
         "WSGIDaemonProcess a chroot=/ script-user=root cpu-priority=-5 cpu-time-limit=60 "
         "memory-limit=512m virtual-memory-limit=4g stack-size=256k"),
@@ -82,6 +88,11 @@ ACCEPTED = {
         "WSGIDaemonProcess a chroot=///./\nWSGIDaemonProcess b threads=0\n"
         "WSGIImportScript $apps/suite.wsgi process-group=b application-group=%{GLOBAL}\n"
         "WSGIImportScript $apps/suite.wsgi process-group=%{GLOBAL} application-group=b"),
+    "a deadline in every unit": (
+        "WSGIRequestDeadline 500ms\n<Location /a>\nWSGIRequestDeadline 2min\n</Location>\n"
+        "<Location /b>\nWSGIRequestDeadline 0\n</Location>"),
+    "every kind of reloading": (
+        "WSGIScriptReloading On\n<Location /a>\nWSGIScriptReloading Rolling\n</Location>"),
     "conditional on the module's name": (
         "<IfModule mod_wsgi.c>\nWSGIRestrictStdout Off\n</IfModule>\n"
         "<IfModule wsgi_module>\nWSGIRestrictStdin Off\n</IfModule>"),

@@ -259,15 +259,24 @@ class TestCommands:
         assert "SIGKILL" in death["end"]
         assert 0 <= death["age_ms"] < 20_000
 
-    def test_the_answer_comes_from_whoever_serves_after_a_graceful_restart(self, make_httpd):
-        httpd = self.serving(make_httpd)
+    def test_a_command_during_a_graceful_restart_is_for_the_new_host(self, make_httpd):
+        httpd = make_httpd(CONFIG + """
+            WSGIScriptAlias /slow $root/slow.wsgi process-group=suite application-group=%{GLOBAL}
+        """, daemon_options="processes=2 threads=2", files={
+            "slow.wsgi": "import time\ntime.sleep(1.5)\ndef application(*_): pass\n"}).start()
+        all_ready(httpd, 2)
         old_host = groups(httpd)[0]["host"]
         httpd.graceful()
+        assert wait_for(lambda: groups(httpd)[0]["state"] == "superseded", 5)
+        group, = groups(httpd)
+        assert group["host"] == old_host
 
         done = ctl(httpd, "reload", "suite")
 
         assert done.returncode == DONE, done.stderr
-        assert groups(httpd)[0]["host"] != old_host
+        now, = groups(httpd)
+        assert now["host"] != old_host and now["state"] == "serving"
+        assert not ready(now) & {worker["pid"] for worker in group["workers"]}
 
     def test_a_removed_group_takes_its_socket_with_it(self, make_httpd):
         httpd = make_httpd(CONFIG + "WSGIDaemonProcess other processes=1\n").start()

@@ -362,16 +362,39 @@ class TestWithoutResponseBuffering:
         assert not temporary_files(httpd)
 
 
+# What limits a write, for responses that run ahead of their client and for those that do not.
+@pytest.mark.parametrize("buffering", ["0", "1m"])
+@pytest.mark.parametrize("limit, timeout", [
+    ("", "1"), ("response-socket-timeout=1s", "60"), ("socket-timeout=1s", "60"),
+    ("response-socket-timeout=1s socket-timeout=30s", "60")])
 class TestClientsThatTakeNothing:
-    variants = [EVENT_DAEMON]
-    daemon_options = "processes=1 threads=2 response-buffering=1m"
-    config = SMALL_SEND_BUFFER + "Timeout 1\n"
-    files = {"numbers.wsgi": NUMBERS}
+    def test_are_given_up_in_time(self, make_httpd, buffering, limit, timeout):
+        server = make_httpd(
+            SMALL_SEND_BUFFER + f"Timeout {timeout}\n", files={"numbers.wsgi": NUMBERS},
+            daemon_options=f"processes=1 threads=1 response-buffering={buffering} {limit}")
+        server.start()
+        start = time.monotonic()
+        with connections(server, TestSlowReaders.request, 1):
+            server.wait_for_log(r"WX6008", 5)
+            assert time.monotonic() - start > 0.9
+            assert httpx.get(server.url + "/204").status_code == 204
 
-    def test_are_given_up_after_the_timeout_of_httpd(self, httpd, client):
-        with connections(httpd, TestSlowReaders.request, 2):
-            httpd.wait_for_log(r"WX6008")
-            assert client.get("/204").status_code == 204
+
+@pytest.mark.parametrize("buffering", ["0", "1m"])
+class TestClientsThatTakeTheirTime:
+    def test_are_not_given_up_for_a_slow_worker_or_upload(self, make_httpd, buffering):
+        """response-socket-timeout= limits writes to the client and nothing else."""
+        server = make_httpd(
+            SMALL_SEND_BUFFER, files={"numbers.wsgi": NUMBERS},
+            daemon_options=f"processes=1 threads=2 response-buffering={buffering} "
+                           "request-buffering=0 response-socket-timeout=300ms")
+        server.start()
+        assert httpx.get(server.url + "/sleep?1").status_code == 200
+        head = b"POST /checksum HTTP/1.0\r\nHost: x\r\nContent-Length: 2000\r\n\r\n"
+        with connections(server, head + b"x" * 1000, 1) as (slow,):
+            time.sleep(0.8)
+            slow.sendall(b"x" * 1000)
+            assert b"2000" in body_of(slow)
 
 
 class TestReadersWithoutATemporaryFolder:

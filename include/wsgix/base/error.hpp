@@ -101,6 +101,8 @@ enum class ErrorCode : std::uint16_t {
   ApplicationOutput = 6014,  ///< sys.stdout, sys.stderr, wsgi.errors (carries no number)
   RequestInterrupted = 6015,  ///< over its time; an exception is raised in its thread
   SpoolFailed = 6020,        ///< the temporary file that a body is buffered in
+  RequestDeadlinePassed = 6030,
+  GroupPaused = 6031,  ///< drained by the operator
 
   // 9000: our own fault
   UnexpectedException = 9001,

@@ -63,8 +63,9 @@ struct DaemonSettings {
   std::optional<milliseconds> eviction_timeout;  ///< absent: graceful_timeout
   milliseconds shutdown_timeout = seconds(5);    ///< zero: no limit
   milliseconds connect_timeout = seconds(15);
-  milliseconds queue_timeout{};   ///< zero: the socket timeout
-  milliseconds socket_timeout{};  ///< zero: httpd's Timeout
+  milliseconds queue_timeout{};            ///< zero: the socket timeout
+  milliseconds socket_timeout{};           ///< zero: httpd's Timeout
+  milliseconds response_socket_timeout{};  ///< towards the client; zero: socket_timeout
   milliseconds request_timeout{};
   milliseconds interrupt_timeout{};  ///< zero: a request is not interrupted before its process ends
   milliseconds request_deadline{};
@@ -88,6 +89,9 @@ struct DaemonSettings {
 
   bool operator==(const DaemonSettings&) const = default;
 };
+
+/// "30", "30s", "500ms", "2min" or "1h", up to one year; nothing for any other text.
+std::optional<milliseconds> span_of_time(std::string_view value);
 
 /// Applies one "name=value" of WSGIDaemonProcess. Strict: a number is a number.
 Result<void> set_option(DaemonSettings& settings, std::string_view name, std::string_view value);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "wsgix/scoreboard/scoreboard.hpp"
 
@@ -16,15 +17,20 @@ class WaitPlace {
   WaitPlace& operator=(const WaitPlace&) = delete;
   ~WaitPlace();
 
+  std::int64_t since_us() const noexcept { return since_us_; }
+
  private:
   WaitSlot* slot_ = nullptr;
+  const std::int64_t since_us_;
 };
 
 struct Waiting {
   std::uint32_t count = 0;
   std::int64_t oldest_us = 0;  ///< when it began to wait; 0: none waits
 };
-/// Takes back what httpd children have left behind that no longer exist.
-Waiting waiting_requests(Board& board) noexcept;
+/// Those that began to wait before that time. Takes back what httpd children have left behind that
+/// no longer exist.
+Waiting waiting_requests(
+    Board& board, std::int64_t before_us = std::numeric_limits<std::int64_t>::max()) noexcept;
 
 }  // namespace wsgix::scoreboard

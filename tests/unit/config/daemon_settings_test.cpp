@@ -44,6 +44,7 @@ const Accepted kAccepted[] = {
     {"connect-timeout", "1h", [](auto& s) { return s.connect_timeout == 1h; }},
     {"queue-timeout", "500ms", [](auto& s) { return s.queue_timeout == 500ms; }},
     {"socket-timeout", "0", [](auto& s) { return s.socket_timeout == 0s; }},
+    {"response-socket-timeout", "2s", [](auto& s) { return s.response_socket_timeout == 2s; }},
     {"response-buffering", "2m", [](auto& s) { return s.response_buffering_bytes == 2 << 20; }},
     {"chroot", "/srv/jail", [](auto& s) { return s.chroot == "/srv/jail"; }},
     {"chroot", "//srv/./jail/", [](auto& s) { return s.chroot == "/srv/jail"; }},
@@ -227,6 +228,7 @@ HostSettings unusual() {
   daemon.connect_timeout = 4s;
   daemon.queue_timeout = 5s;
   daemon.socket_timeout = 6s;
+  daemon.response_socket_timeout = 21s;
   daemon.queue_limit = 7;
   daemon.chroot = "/srv/jail";
   daemon.script_user = "joe";

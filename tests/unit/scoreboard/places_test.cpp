@@ -106,6 +106,18 @@ TEST(WaitPlaces, CountWhoWaitsAndSinceWhen) {
   EXPECT_EQ(waiting_requests(*shared.board).count, 1u);
 }
 
+TEST(WaitPlaces, KnowWhoCameBefore) {
+  Shared shared;
+  const auto self = static_cast<std::uint32_t>(::getpid());
+  const WaitPlace first(*shared.board, self);
+  while (now_us() <= first.since_us()) {
+  }
+  const WaitPlace second(*shared.board, self);
+
+  EXPECT_EQ(waiting_requests(*shared.board, first.since_us()).count, 0u);
+  EXPECT_EQ(waiting_requests(*shared.board, second.since_us()).count, 1u);
+}
+
 TEST(WaitPlaces, ForgetWhoDied) {
   Shared shared;
   const std::uint32_t dead = dead_pid();
