@@ -46,12 +46,13 @@ Reason reason_for(daemon::Cause cause) {
 }
 
 supervisor::GroupLimits limits_of(const config::DaemonSettings& daemon) {
+  const bool grows_old = daemon.threads > 0;  // a service decides for itself when it ends
   return {.processes = daemon.processes,
           .startup = daemon.startup_timeout,
           .graceful = daemon.graceful_timeout,
           .eviction = daemon.eviction_timeout,
           .shutdown = daemon.shutdown_timeout,
-          .restart_interval = daemon.restart_interval};
+          .restart_interval = grows_old ? daemon.restart_interval : milliseconds::zero()};
 }
 
 /// Those that act_on() has explained.
@@ -75,6 +76,7 @@ Supervision::Supervision(const config::HostSettings& settings, scoreboard::Board
       watchman_(settings.daemon, board),
       stacks_(settings.daemon.name, log),
       obituary_(settings.daemon, board, log),
+      overload_(settings.daemon, board, log),
       commands_(settings, board, *this, log),
       httpd_(::getppid()),
       retire_pipe_open_(os::is_open(kRetire)),
@@ -258,6 +260,7 @@ void Supervision::bury(Workers::iterator worker, int wait_status) {
 
 void Supervision::look_around() {
   for (const Finding& finding : watchman_.look(workers_)) act_on(finding);
+  if (overload_.look(workers_)) write_stacks();
   look_at_scripts();
 }
 
@@ -282,7 +285,11 @@ void Supervision::act_on(const Finding& finding) {
     case Reason::RequestTimeout: tell(finding.worker, daemon::Word::WriteStacks); break;
     default: break;
   }
-  group_.worker_wants_successor(finding.worker, finding.reason, now);
+  if (settings_.daemon.threads == 0) {
+    workers_.at(finding.worker).process.signal(SIGTERM);  // two services would do the work twice
+  } else {
+    group_.worker_wants_successor(finding.worker, finding.reason, now);
+  }
 }
 
 void Supervision::write_stacks() {

@@ -10,6 +10,7 @@
 
 #include "commands.hpp"
 #include "obituary.hpp"
+#include "overload.hpp"
 #include "running.hpp"
 #include "script_watch.hpp"
 #include "slots.hpp"
@@ -80,6 +81,7 @@ class Supervision : private Operations {
   Watchman watchman_;
   Stacks stacks_;
   Obituary obituary_;
+  Overload overload_;
   Commands commands_;
   std::optional<os::SignalPipe> signals_;
   Workers workers_;

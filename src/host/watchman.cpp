@@ -25,6 +25,9 @@ std::optional<Clock::time_point> time_if_set(std::int64_t us) {
 supervisor::WatchLimits limits_of(const config::DaemonSettings& daemon) {
   const bool interrupts = daemon.interrupt_timeout > milliseconds::zero();
   supervisor::WatchLimits limits;
+  limits.soft_bytes = daemon.memory_recycle.soft;
+  limits.hard_bytes = daemon.memory_recycle.hard;
+  if (daemon.threads == 0) return limits;  // a service has no requests to be judged by
   limits.startup = daemon.startup_timeout;
   if (daemon.request_timeout > milliseconds::zero()) {
     limits.request = config::request_time_limit(daemon) + daemon.interrupt_timeout;
@@ -32,8 +35,6 @@ supervisor::WatchLimits limits_of(const config::DaemonSettings& daemon) {
   limits.after_deadline = interrupts ? daemon.interrupt_timeout : milliseconds(kAfterDeadline);
   limits.inactivity = daemon.inactivity_timeout;
   limits.deadlock = daemon.deadlock_timeout;
-  limits.soft_bytes = daemon.memory_recycle.soft;
-  limits.hard_bytes = daemon.memory_recycle.hard;
   return limits;
 }
 

@@ -28,6 +28,7 @@ class WatchedFiles : public testing::TestWithParam<FileWatch::Means> {
     ::utimensat(AT_FDCWD, path.c_str(), times, 0);
   }
   bool is_told() const {
+    if (watch_.fd() < 0) return false;
     pollfd kernel{watch_.fd(), POLLIN, 0};
     return ::poll(&kernel, 1, 2000) == 1;
   }

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Workers that hang, grow, idle or age: found from outside, replaced, and the log says why."""
+import os
+import signal
+import threading
+import time
+
+import httpx
+
+from test_restarts import Load
+from wsgix_httpd import wait_for
+
+CONFIG = """
+    $daemon
+    WSGIApplicationGroup %{GLOBAL}
+    WSGIScriptAlias / $apps/life.wsgi
+    KeepAlive Off
+"""
+STACK_LINES = r"group 'suite': worker \d+: |WX\d+: .*stack|thread \d+ .*request|File \""
+
+
+def ask(httpd, path="/", timeout=30):
+    with httpx.Client(trust_env=False, timeout=timeout) as client:
+        return client.get(httpd.url + path)
+
+
+def pid_of(httpd):
+    return int(ask(httpd).text)
+
+
+def in_background(call, *arguments):
+    """The thread, and the list that gets what the call answers."""
+    answers = []
+
+    def run():
+        try:
+            answers.append(call(*arguments).status_code)
+        except httpx.HTTPError as failed:
+            answers.append(repr(failed))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, answers
+
+
+def is_replaced(httpd, old):
+    return wait_for(lambda: old not in {worker.pid for worker in httpd.workers()}, 15)
+
+
+class TestAWorkerWithoutProgress:
+    config = CONFIG
+    daemon_options = "processes=2 threads=4 deadlock-timeout=2"
+
+    def test_a_stopped_one_is_killed_and_replaced(self, httpd):
+        victim = pid_of(httpd)
+        httpd.expect_log(rf"WX2015: group 'suite': worker {victim}: .*stopped by a signal")
+
+        os.kill(victim, signal.SIGSTOP)
+
+        assert is_replaced(httpd, victim)
+        assert wait_for(lambda: len(httpd.workers()) == 2, 10)
+        assert pid_of(httpd) != victim
+
+    def test_one_that_holds_the_gil_is_killed_and_says_where(self, httpd):
+        httpd.expect_log(r"WX2015: group 'suite': worker \d+: its Python has made no progress")
+        httpd.expect_log(r"group 'suite': worker \d+: .*File .*life.wsgi.* line \d+ in hold_the_gil")
+        httpd.expect_log(r"WX6013: ")
+        httpd.tolerate(STACK_LINES)
+        held, answers = in_background(ask, httpd, "/hold?60")
+        time.sleep(0.5)
+
+        # The other worker goes on; a request that meets the stuck one's queue is answered there.
+        assert ask(httpd).status_code == 200
+        held.join(20)
+
+        assert answers and answers[0] >= 500, answers
+        httpd.wait_for_log(r"worker \d+ was killed by signal 9 \(SIGKILL\) \(deadlock_timeout\)")
+
+
+class TestAWorkerThatGrows:
+    config = CONFIG
+    daemon_options = "processes=1 threads=4 memory-recycle=150m,600m"
+
+    def test_a_large_one_is_replaced_without_a_failed_request(self, httpd):
+        old = pid_of(httpd)
+        with Load(httpd.url + "/", clients=3) as load:
+            assert ask(httpd, "/grow?200").status_code == 200
+            assert is_replaced(httpd, old)
+
+        assert set(load.answers) == {200}
+        httpd.wait_for_log(rf"WX2013: group 'suite': worker {old} holds \d+ MiB")
+        httpd.wait_for_log(rf"worker {old} exited with code 0 \(memory_recycle\)")
+
+    def test_a_huge_one_is_killed(self, httpd):
+        old = pid_of(httpd)
+        httpd.expect_log(rf"WX2017: group 'suite': worker {old} holds \d+ MiB")
+
+        assert ask(httpd, "/grow?700").status_code == 200
+
+        assert is_replaced(httpd, old)
+        assert ask(httpd).status_code == 200
+        httpd.wait_for_log(rf"worker {old} was killed by signal 9 \(SIGKILL\) \(memory_exceeded\)")
+
+
+class TestAnIdleWorker:
+    config = CONFIG
+    daemon_options = "processes=1 threads=2 inactivity-timeout=2"
+
+    def test_is_replaced_but_not_while_it_works(self, httpd):
+        old = pid_of(httpd)
+
+        assert int(ask(httpd, "/sleep?3").text) == old
+        assert is_replaced(httpd, old)
+
+        httpd.wait_for_log(rf"worker {old} has been idle for \d+ s and is replaced")
+        assert ask(httpd).status_code == 200
+
+
+class TestAnOldWorker:
+    config = CONFIG
+    daemon_options = "processes=2 threads=2 restart-interval=2"
+
+    def test_is_replaced_without_a_failed_request(self, httpd):
+        old = {worker.pid for worker in httpd.workers()}
+        with Load(httpd.url + "/", clients=3) as load:
+            for pid in old:
+                assert is_replaced(httpd, pid)
+
+        assert set(load.answers) == {200}
+        httpd.wait_for_log(r"exited with code 0 \(restart_interval\)")
+
+
+class TestAStuckRequest:
+    config = CONFIG
+    daemon_options = "processes=1 threads=1 request-timeout=1 graceful-timeout=1 shutdown-timeout=1"
+
+    def test_costs_its_own_worker_only(self, httpd):
+        httpd.expect_log(r"WX2016: group 'suite': worker \d+: GET /sleep\?60 has been running for")
+        httpd.expect_log(r"WX2014: group 'suite': worker \d+ had not ended in time \(request_timeout\)")
+        httpd.expect_log(r"in sleep_too_long")
+        httpd.expect_log(r"WX6013: ")
+        httpd.tolerate(STACK_LINES)
+        stuck, answers = in_background(ask, httpd, "/sleep?60")
+        time.sleep(0.2)
+        began = time.monotonic()
+
+        assert ask(httpd).status_code == 200  # waits for the successor
+
+        assert time.monotonic() - began < 5
+        stuck.join(20)
+        assert answers and answers[0] >= 500, answers
+
+
+class TestAKilledWorker:
+    config = CONFIG
+    daemon_options = "processes=1 threads=2"
+
+    def test_is_logged_with_the_requests_it_had(self, httpd):
+        victim = pid_of(httpd)
+        httpd.expect_log(rf"WX2008: group 'suite': worker {victim} \(ready\) was killed by signal 9 "
+                         r"\(SIGKILL\), after \d+ requests, 1 running: GET /sleep\?30 for ")
+        httpd.expect_log(r"WX6013: ")
+        sleeper, answers = in_background(ask, httpd, "/sleep?30")
+        time.sleep(1)
+
+        os.kill(victim, signal.SIGKILL)
+
+        sleeper.join(20)
+        assert answers and answers[0] >= 500, answers
+
+
+class TestATouchedScript:
+    daemon_options = "processes=2 threads=2"
+    files = {"site/app.wsgi": """
+        import os
+        def application(environ, start_response):
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            return [str(os.getpid()).encode()]
+        """}
+    config = """
+        $daemon
+        WSGIApplicationGroup %{GLOBAL}
+        WSGIScriptAlias / $root/site/app.wsgi
+        <Directory $root/site>
+            Require all granted
+        </Directory>
+    """
+
+    def test_is_loaded_by_new_workers_before_a_request_asks_for_it(self, httpd):
+        ask(httpd)
+        old = {worker.pid for worker in httpd.workers()}
+
+        os.utime(httpd.path("site/app.wsgi"))
+
+        for pid in old:
+            assert is_replaced(httpd, pid)
+        httpd.wait_for_log(r"site/app.wsgi has changed, the workers are replaced")
+        assert wait_for(lambda: len(httpd.workers()) == 2, 10)
+        assert ask(httpd).status_code == 200
