@@ -58,6 +58,14 @@ UniqueFd descriptor_in(msghdr& message) {
 
 }  // namespace
 
+bool left_bytes_unread([[maybe_unused]] const Error& error) noexcept {
+#ifdef __linux__
+  return error.code == ErrorCode::PeerClosed && error.os_errno == ECONNRESET;
+#else
+  return false;
+#endif
+}
+
 Result<bool> wait_readable(int fd, Deadline deadline) { return wait_for(fd, POLLIN, deadline); }
 Result<bool> wait_writable(int fd, Deadline deadline) { return wait_for(fd, POLLOUT, deadline); }
 

@@ -106,6 +106,13 @@ Result<Relay::Step> Relay::buffer_body() {
   return Step::GoOn;
 }
 
+/// The worker ended before it had read the whole head, and a part of a head is never executed. With
+/// a body behind it the bytes that were not read could be the body's.
+bool Relay::was_never_read(const Error& error) const noexcept {
+  const bool only_head = !facts_.has_body || (body_waits_for_worker_ && !body_may_flow_);
+  return only_head && !accepted_ && channel::left_bytes_unread(error);
+}
+
 int Relay::run() {
   if (client_.is_paused()) {
     refuse_paused_group();
@@ -124,7 +131,8 @@ int Relay::run() {
       if (*connected == Step::Done) return status_;
     }
     if (const Result<void> queued = queue_request(); !queued) return explain(queued.error());
-    const Result<Step> step = converse();
+    Result<Step> step = converse();
+    if (!step && was_never_read(step.error())) step = Step::Again;
     if (!step) return explain(step.error());
     if (*step == Step::Done) return status_;
     if (client_left_) return client_gone(), status_;

@@ -41,6 +41,7 @@ class Relay {
   Result<Step> buffer_body();
   Result<Step> connect();
   Result<void> queue_request();
+  bool was_never_read(const Error& error) const noexcept;
   Result<Step> converse();
   Result<Step> send_queued();
   Result<Step> wait_for_news();

@@ -140,7 +140,7 @@ class TestService:
     while True:
         time.sleep(60)
 """).start()
-        httpd.tolerate("WX2014|WX2008|signal 9")
+        httpd.tolerate("WX2014|WX2008|signal 9|group 'svc': worker \\d+: ")
         assert wait_for(lambda: count(httpd, "begins") == 1, 15)
 
         before = time.monotonic()

@@ -306,6 +306,10 @@ class Httpd:
         """Serious lines of that kind may come, but need not."""
         self._tolerated.append(re.compile(pattern))
 
+    def tolerate_overload(self):
+        """A group that is full for longer than a second says so, with the stacks of its threads."""
+        self.tolerate(r"WX2019|thread \d+ of .*\(request|\]   (File \"|runs no Python)")
+
     def wait_for_log(self, pattern, seconds=5):
         found = re.compile(pattern)
         assert wait_for(lambda: found.search(self.new_log()), seconds), \

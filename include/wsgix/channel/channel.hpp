@@ -23,6 +23,10 @@ struct Frame {
   std::string_view payload;
 };
 
+/// True for a failure that proves that the other end went without having read all that it was sent.
+/// Linux alone tells (net/unix: unix_release_sock() resets the peer when its queue is not empty).
+bool left_bytes_unread(const Error& error) noexcept;
+
 /// Failures of every member: PeerClosed (end of file, EPIPE or ECONNRESET), DeadlinePassed,
 /// SocketFailed, and those of wire::decode_header(). After one the channel is unusable.
 class Channel {

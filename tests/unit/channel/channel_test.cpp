@@ -63,6 +63,29 @@ TEST(Channel, QueuesNothingOfAMessageThatCannotBeEncoded) {
   EXPECT_EQ(pair.left.queued_bytes(), 0u);
 }
 
+#ifdef __linux__
+TEST(Channel, TellsWhetherTheOtherEndHadReadAllWhenItWent) {
+  for (const bool reads_all : {false, true}) {
+    Pair pair;
+    pair.left.queue(FrameType::RequestHead, "a request");
+    ASSERT_TRUE(*pair.left.try_flush());
+    if (reads_all) {
+      ASSERT_TRUE(pair.right.receive(soon()));
+    } else {
+      char one = 0;
+      ASSERT_EQ(::read(pair.right.fd(), &one, 1), 1);
+    }
+    pair.right = Channel(UniqueFd());
+
+    const auto end = pair.left.try_receive();
+
+    ASSERT_FALSE(end);
+    EXPECT_EQ(end.error().code, ErrorCode::PeerClosed);
+    EXPECT_EQ(left_bytes_unread(end.error()), !reads_all);
+  }
+}
+#endif
+
 TEST(Channel, ReportsNoFrameWhilePartsAreMissing) {
   Pair pair;
   EXPECT_EQ(*pair.right.try_receive(), std::nullopt);
