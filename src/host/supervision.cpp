@@ -214,7 +214,10 @@ void Supervision::obey(WorkerId id, const daemon::WorkerReport& report) {
       group_.worker_wants_successor(id, reason_for(report.cause), now);
       break;
     case daemon::Report::CannotLoad: cannot_load(id); break;
-    case daemon::Report::UsesScript: scripts_.remember(report.script); break;
+    case daemon::Report::UsesScript:
+      scripts_.remember(report.script);
+      workers_.at(id).scripts.push_back(as_preload(report.script));
+      break;
   }
 }
 
@@ -262,6 +265,23 @@ void Supervision::look_around() {
   for (const Finding& finding : watchman_.look(workers_)) act_on(finding);
   if (overload_.look(workers_)) write_stacks();
   look_at_scripts();
+  complete_workers();
+}
+
+/// A script is learned from the first request for it, which one worker gets.
+void Supervision::complete_workers() {
+  for (auto& [id, worker] : workers_) {
+    const auto view = group_.find(id);
+    if (!view || view->state != State::Ready || worker.is_incomplete) continue;
+    const auto missing = scripts_.missing_in(worker.scripts);
+    if (!missing) continue;
+    worker.is_incomplete = true;
+    log_.write(LogLevel::Info,
+               fmt::format("WX2013: group '{}': worker {} has not loaded {} yet and is replaced by "
+                           "one that has",
+                           settings_.daemon.name, worker.pid, *missing));
+    group_.worker_wants_successor(id, Reason::ScriptReload, Clock::now());
+  }
 }
 
 void Supervision::look_at_scripts() {
@@ -349,18 +369,25 @@ Result<Running> Supervision::fork_worker(std::uint32_t slot, WorkerId id) {
   if (!child) return failed(child);
   Running worker{std::move(*child), std::move(control->one), std::move(stacks->read_end), slot};
   worker.pid = worker.process.pid();
+  worker.scripts = preloads;
   if (worker.pid != 0) return worker;
   worker.control = std::move(control->other);
   worker.stacks.reset();
   become_worker(worker, stacks->write_end.get(), self, std::move(preloads));
 }
 
-/// One that replaces an idle worker stays small until a request comes.
+/// One that replaces an idle worker stays small until a request comes, but for Rolling scripts:
+/// those might be broken by then.
 std::vector<config::Preload> Supervision::preloads_for(WorkerId id) const {
   const auto view = group_.find(id);
   const bool stays_small = view && view->instead_of == Reason::InactivityTimeout;
-  if (stays_small) return settings_.preloads;
-  return with_known_scripts(settings_.preloads, scripts_.known());
+  std::vector<scoreboard::KnownScript> known = scripts_.known();
+  if (stays_small) {
+    std::erase_if(known, [](const scoreboard::KnownScript& script) {
+      return script.reloading != scoreboard::ScriptReloading::Rolling;
+    });
+  }
+  return with_known_scripts(settings_.preloads, known);
 }
 
 void Supervision::become_worker(Running& place, int stacks, pid_t supervisor,

@@ -48,6 +48,7 @@ class Supervision : private Operations {
   void bury(Workers::iterator worker, int wait_status);
   void look_around();
   void look_at_scripts();
+  void complete_workers();
   void act_on(const Finding& finding);
 
   // what an operator asks for

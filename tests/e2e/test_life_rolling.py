@@ -86,8 +86,8 @@ class TestRollingWithOneProcessKilled:
     files = FIRST
 
     def test_the_rest_serves_while_the_script_is_broken(self, httpd):
+        httpd.wait_for_log("2 of 2 workers are ready", 10)
         assert ask(httpd).text == "version 1"
-        assert wait_for(lambda: len(httpd.workers()) == 2, 10)
         expect_broken_loads(httpd)
         httpd.expect_log(r"WX2008: ")
         put(httpd, BROKEN)
@@ -99,6 +99,34 @@ class TestRollingWithOneProcessKilled:
         assert {ask(httpd).text for _ in range(10)} == {"version 1"}
         put(httpd, GOOD.format(before="", number=2))
         assert wait_for(lambda: {ask(httpd).text for _ in range(6)} == {"version 2"}, 15)
+
+
+class TestAScriptThatNoConfigurationNames:
+    config = """
+        $daemon
+        WSGIApplicationGroup %{GLOBAL}
+        WSGIScriptReloading Rolling
+        Alias /site $root/site
+        <Directory $root/site>
+            Require all granted
+            Options ExecCGI
+            AddHandler wsgi-script .wsgi
+        </Directory>
+    """
+    daemon_options = "processes=2 threads=4"
+    files = FIRST
+
+    def test_is_loaded_by_all_workers_soon_after_its_first_request(self, httpd):
+        httpd.wait_for_log("2 of 2 workers are ready", 10)
+        assert ask(httpd, "/site/app.wsgi").text == "version 1"
+
+        late = httpd.wait_for_log(r"worker (\d+) has not loaded .*app.wsgi yet and is replaced", 15)
+        httpd.wait_for_log(rf"worker {late[1]} exited with code 0 \(script_reload\)", 15)
+        expect_broken_loads(httpd)
+        put(httpd, BROKEN)
+        httpd.wait_for_log("WX2018")
+
+        assert {ask(httpd, "/site/app.wsgi").text for _ in range(20)} == {"version 1"}
 
 
 class TestRollingAcrossAGracefulRestart:
