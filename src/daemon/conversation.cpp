@@ -179,7 +179,7 @@ void Dispatcher::note_script(const wire::RequestHead& head, ServingThread& threa
   for (const std::string_view part : {head.script, head.application_group, head.callable}) {
     key.append(part).push_back('\0');
   }
-  if (key == thread.last_script) return;
+  if (head.script.empty() || key == thread.last_script) return;
   thread.last_script = key;
   {
     const std::lock_guard lock(scripts_mutex_);

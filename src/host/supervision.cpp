@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,6 +62,12 @@ bool is_found_by_watchman(Reason reason) {
          reason == Reason::StartupTimeout;
 }
 
+/// The first host of a group has nobody to take over from: there the parent leaves the null device.
+bool has_predecessor() {
+  struct stat what {};
+  return ::fstat(kHandover, &what) == 0 && !S_ISCHR(what.st_mode);
+}
+
 }  // namespace
 
 Supervision::Supervision(const config::HostSettings& settings, scoreboard::Board& board,
@@ -70,7 +77,7 @@ Supervision::Supervision(const config::HostSettings& settings, scoreboard::Board
       log_(log),
       slots_(board),
       group_(limits_of(settings.daemon), {.first_start = Clock::now(),
-                                          .predecessor_serves = os::is_open(kHandover),
+                                          .predecessor_serves = has_predecessor(),
                                           .generation = board.generation.load() + 1}),
       scripts_(board),
       watchman_(settings.daemon, board),
@@ -80,7 +87,7 @@ Supervision::Supervision(const config::HostSettings& settings, scoreboard::Board
       commands_(settings, board, *this, log),
       httpd_(::getppid()),
       retire_pipe_open_(os::is_open(kRetire)),
-      handover_open_(os::is_open(kHandover)) {}
+      handover_open_(has_predecessor()) {}
 
 Result<void> Supervision::run() {
   auto signals = os::SignalPipe::open({SIGCHLD, SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP});

@@ -23,15 +23,21 @@ void log_for_process(void* context, int level, wsgix_text file, uint32_t line, w
 }
 
 /// Signals are httpd's: a thread that took one would run httpd's handler in Python's thread.
-void block_all_signals() {
+sigset_t block_all_signals() {
   sigset_t all;
+  sigset_t before;
   ::sigfillset(&all);
-  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  ::pthread_sigmask(SIG_BLOCK, &all, &before);
+  return before;
 }
 
 }  // namespace
 
-EmbeddedPython::EmbeddedPython(const server_rec& main) : main_(main) {}
+void ServerLog::write(LogLevel level, std::string_view line) noexcept {
+  log_line(server_, level, {}, 0, line);
+}
+
+EmbeddedPython::EmbeddedPython(const server_rec& main) : main_(main), log_(main) {}
 
 void EmbeddedPython::describe_process() {
   const ServerConfig& config = config_of(main_);
@@ -124,6 +130,7 @@ bool EmbeddedPython::stop() {
              "a request is still running in embedded mode: Python ends without its exit handlers");
     return false;
   }
+  attendant_.reset();
   {
     const std::lock_guard lock(mutex_);
     state_ = State::Stopping;
@@ -144,6 +151,18 @@ void EmbeddedPython::preload() {
   }
 }
 
+/// Only for servers that use deadlines. It inherits the mask: httpd's signals are not for it.
+runtime::Attendant& EmbeddedPython::attendant() {
+  std::call_once(attendant_made_, [this] {
+    const sigset_t before = block_all_signals();
+    const ScopeExit restore(
+        [&before]() noexcept { ::pthread_sigmask(SIG_SETMASK, &before, nullptr); });
+    attendant_ = std::make_unique<runtime::Attendant>(*runtime_,
+                                                      runtime::Attendant::Duties{{}, false, log_});
+  });
+  return *attendant_;
+}
+
 int EmbeddedPython::handle(request_rec& r, const Route& route, BodyFacts body) {
   // Before start(): a request that waits there counts as inside for stop().
   inside_.fetch_add(1);
@@ -152,7 +171,8 @@ int EmbeddedPython::handle(request_rec& r, const Route& route, BodyFacts body) {
     log(r, LogLevel::Error, started.error());
     return HTTP_INTERNAL_SERVER_ERROR;
   }
-  return EmbeddedStream(r, route, body).run(*runtime_);
+  EmbeddedStream stream(r, route, body);
+  return stream.run(*runtime_, stream.deadline_us() != 0 ? &attendant() : nullptr);
 }
 
 }  // namespace wsgix::httpd

@@ -10,9 +10,20 @@
 #include <thread>
 
 #include "relay.hpp"
+#include "wsgix/runtime/attendant.hpp"
 #include "wsgix/runtime/library.hpp"
 
 namespace wsgix::httpd {
+
+/// For lines of the attendant that belong to no request.
+class ServerLog final : public LogSink {
+ public:
+  explicit ServerLog(const server_rec& server) noexcept : server_(server) {}
+  void write(LogLevel level, std::string_view line) noexcept override;
+
+ private:
+  const server_rec& server_;
+};
 
 /// Python's main thread is a thread of its own, parked until the child ends: a request thread
 /// would be taken for it, and the child's own main thread may be inside httpd at any time.
@@ -40,6 +51,7 @@ class EmbeddedPython {
   Result<void> open_and_start();
   void describe_process();
   bool wait_until_empty();
+  runtime::Attendant& attendant();
 
   const server_rec& main_;
   const wsgix_runtime* runtime_ = nullptr;
@@ -53,6 +65,9 @@ class EmbeddedPython {
   std::optional<Error> failure_;
   std::thread thread_;
   std::atomic<int> inside_{0};  ///< requests that are in the runtime
+  ServerLog log_;
+  std::once_flag attendant_made_;
+  std::unique_ptr<runtime::Attendant> attendant_;  ///< null until a request has a deadline
 };
 
 }  // namespace wsgix::httpd

@@ -156,7 +156,11 @@ int EmbeddedStream::send_file(int descriptor, std::uint64_t offset, std::uint64_
 
 int EmbeddedStream::flush() { return result_of(response_.flush()); }
 
-int EmbeddedStream::run(const wsgix_runtime& runtime) {
+void EmbeddedStream::log_line(LogLevel level, std::string_view line) noexcept {
+  httpd::log_line(*r_.server, level, {}, 0, line);
+}
+
+int EmbeddedStream::run(const wsgix_runtime& runtime, runtime::Attendant* attendant) {
   std::vector<wsgix_field> fields;
   fields.reserve(environ_.fields.size());
   for (const wire::FieldView& field : environ_.fields) {
@@ -175,8 +179,18 @@ int EmbeddedStream::run(const wsgix_runtime& runtime) {
   request.content_length = facts_.content_length;
   request.request_start = static_cast<double>(r_.request_time) / 1e6;
 
+  static std::atomic<std::uint64_t> last_id = 0;
+  request.id = ++last_id;
+  if (attendant != nullptr) {
+    attendant->enroll(request.id, Deadline(std::chrono::microseconds(deadline_us_)), *this);
+  }
   wsgix_outcome outcome{};
   runtime.handle_request(&request, &outcome);
+  if (attendant != nullptr) attendant->withdraw(request.id);
+  return answer(outcome);
+}
+
+int EmbeddedStream::answer(const wsgix_outcome& outcome) {
   // A second answer behind httpd's own would be taken for the next response.
   if (body_.was_answered()) return AP_FILTER_ERROR;
   switch (outcome.kind) {

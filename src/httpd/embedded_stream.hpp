@@ -8,14 +8,15 @@
 
 #include "relay.hpp"
 #include "wsgix/runtime/abi.h"
+#include "wsgix/runtime/attendant.hpp"
 
 namespace wsgix::httpd {
 
-class EmbeddedStream {
+class EmbeddedStream final : public runtime::Attended {
  public:
   EmbeddedStream(request_rec& r, const Route& route, BodyFacts body);
-  /// Runs the request; what the handler returns.
-  int run(const wsgix_runtime& runtime);
+  /// Runs the request; what the handler returns. `attendant`: who sees to its deadline, or null.
+  int run(const wsgix_runtime& runtime, runtime::Attendant* attendant);
 
   // The slots of wsgix_stream_calls.
   std::ptrdiff_t read_body(char* into, std::size_t size, bool may_wait);
@@ -23,13 +24,16 @@ class EmbeddedStream {
   int send_body(std::string_view data);
   int send_file(int descriptor, std::uint64_t offset, std::uint64_t length);
   int flush();
-  bool client_is_gone() const noexcept;
+  bool client_is_gone() const noexcept override;
   void early_hints(const wsgix_field* headers, std::size_t count);
+  /// From the attendant's thread: the request's own pool is not for it.
+  void log_line(LogLevel level, std::string_view line) noexcept override;
   request_rec& request() const noexcept { return r_; }
   /// Microseconds of CLOCK_MONOTONIC; 0: none.
   std::int64_t deadline_us() const noexcept { return deadline_us_; }
 
  private:
+  int answer(const wsgix_outcome& outcome);
   int result_of(bool reached) const noexcept;
 
   request_rec& r_;

@@ -26,7 +26,7 @@ void keep_line(void* lines, wsgix_text line) noexcept {
 Attendant::Attendant(const wsgix_runtime& runtime, Duties duties)
     : runtime_(runtime),
       duties_(std::move(duties)),
-      next_beat_(Clock::now()),
+      next_beat_(duties_.heartbeat ? Clock::now() : kNever),
       thread_([this] { attend(); }) {}
 
 Attendant::~Attendant() {
@@ -77,7 +77,7 @@ void Attendant::attend() {
     }
     if (beats) {
       runtime_.heartbeat();
-      if (duties_.heartbeat) duties_.heartbeat();
+      duties_.heartbeat();
     }
     for (const Interruption& one : late) interrupt(one);
     if (writes_stacks) {
@@ -122,8 +122,9 @@ void Attendant::interrupt(const Interruption& late) {
     if (explains) {
       found->second.request->log_line(
           LogLevel::Error,
-          to_log_line(Error{ErrorCode::RequestInterrupted,
-                            "the request is over its time and is interrupted; its Python stack:"}));
+          to_log_line(
+              Error{ErrorCode::RequestInterrupted,
+                    "the request is over its time and is interrupted; its Python stack follows"}));
     }
     for (const std::string& line : stack) found->second.request->log_line(LogLevel::Error, line);
   }

@@ -97,10 +97,10 @@ enum class ErrorCode : std::uint16_t {
   RequestTimedOut = 6010,
   GroupFull = 6011,
   GroupNotRunning = 6012,
-  WorkerLost = 6013,         ///< the worker died while it ran this request
-  ApplicationOutput = 6014,  ///< sys.stdout, sys.stderr, wsgi.errors (carries no number)
+  WorkerLost = 6013,          ///< the worker died while it ran this request
+  ApplicationOutput = 6014,   ///< sys.stdout, sys.stderr, wsgi.errors (carries no number)
   RequestInterrupted = 6015,  ///< over its time; an exception is raised in its thread
-  SpoolFailed = 6020,        ///< the temporary file that a body is buffered in
+  SpoolFailed = 6020,         ///< the temporary file that a body is buffered in
   RequestDeadlinePassed = 6030,
   GroupPaused = 6031,  ///< drained by the operator
 

@@ -33,7 +33,7 @@ class Attended {
 class Attendant {
  public:
   struct Duties {
-    std::function<void()> heartbeat;  ///< called about once a second; may be empty
+    std::function<void()> heartbeat;  ///< about once a second; empty: Python is not asked
     bool interrupt_when_client_is_gone = false;
     LogSink& log;  ///< for what belongs to no request
   };

@@ -105,7 +105,7 @@ TEST_F(AttendantTest, InterruptsWithoutAWordWhoseClientHasGone) {
 }
 
 TEST_F(AttendantTest, LeavesARequestAloneThatEndedWhileItWasExplained) {
-  Attendant attendant(table(), {{}, false, log_});
+  Attendant attendant(table(), {[] {}, false, log_});
   Request request;
   fake_.before_stacks = [&] { attendant.withdraw(7); };
 
