@@ -7,9 +7,11 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "wsgix/base/clock.hpp"
 #include "wsgix/base/unique_fd.hpp"
+#include "wsgix/config/daemon_settings.hpp"
 #include "wsgix/os/child.hpp"
 #include "wsgix/supervisor/group.hpp"
 
@@ -25,6 +27,8 @@ struct Running {
   bool was_killed = false;    ///< by us
   std::string stack_line{};   ///< the part of a line that has been read
   int stack_lines = 0;
+  bool is_incomplete = false;              ///< it is being replaced for want of a script
+  std::vector<config::Preload> scripts{};  ///< it has loaded, as far as is known
 };
 
 using Workers = std::map<supervisor::WorkerId, Running>;

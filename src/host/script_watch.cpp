@@ -9,6 +9,19 @@ namespace {
 using scoreboard::KnownScript;
 using scoreboard::ScriptReloading;
 
+/// Requests usually reach every worker by then.
+constexpr seconds kTimeToMeet{5};
+
+bool is_same(const config::Preload& one, const config::Preload& other) {
+  return one.script == other.script && one.application_group == other.application_group &&
+         one.callable == other.callable;
+}
+
+config::Preload as_preload(const KnownScript& script) {
+  return {script.path, script.application_group, script.callable,
+          script.reloading == ScriptReloading::Rolling};
+}
+
 }  // namespace
 
 ScriptWatch::ScriptWatch(scoreboard::Board& board) : board_(board) {
@@ -24,6 +37,7 @@ void ScriptWatch::remember(const daemon::ScriptUse& script) {
   const bool known = scoreboard::remember_script(
       board_, {script.path, script.application_group, script.callable, reloading});
   if (!known) return;
+  learned_.try_emplace(script.path, Clock::now());
   const bool has_time = script.modified_us != 0;
   files_.add(script.path, has_time ? std::optional(script.modified_us) : std::nullopt);
 }
@@ -42,6 +56,22 @@ std::vector<KnownScript> ScriptWatch::known() const {
   return known;
 }
 
+std::optional<std::string> ScriptWatch::missing_in(
+    const std::vector<config::Preload>& scripts) const {
+  for (const KnownScript& script : known()) {
+    const config::Preload wanted = as_preload(script);
+    if (wanted.rolling && was_learned_long_ago(script.path) && !is_among(scripts, wanted)) {
+      return script.path;
+    }
+  }
+  return std::nullopt;
+}
+
+bool ScriptWatch::was_learned_long_ago(const std::string& path) const {
+  const auto learned = learned_.find(path);
+  return learned != learned_.end() && Clock::now() - learned->second > kTimeToMeet;
+}
+
 bool ScriptWatch::is_reloaded(const std::string& path) const {
   const std::vector<KnownScript> known = scoreboard::known_scripts(board_);
   return std::any_of(known.begin(), known.end(), [&](const KnownScript& script) {
@@ -49,18 +79,25 @@ bool ScriptWatch::is_reloaded(const std::string& path) const {
   });
 }
 
+config::Preload as_preload(const daemon::ScriptUse& script) {
+  return {script.path, script.application_group, script.callable, script.rolling};
+}
+
+bool is_among(const std::vector<config::Preload>& preloads, const config::Preload& script) {
+  return std::any_of(preloads.begin(), preloads.end(),
+                     [&](const config::Preload& preload) { return is_same(preload, script); });
+}
+
 std::vector<config::Preload> with_known_scripts(std::vector<config::Preload> preloads,
                                                 const std::vector<KnownScript>& known) {
   for (const KnownScript& script : known) {
-    const bool rolling = script.reloading == ScriptReloading::Rolling;
-    const auto same = std::find_if(preloads.begin(), preloads.end(), [&](const auto& preload) {
-      return preload.script == script.path && preload.callable == script.callable &&
-             preload.application_group == script.application_group;
-    });
-    if (same != preloads.end()) {
-      same->rolling = same->rolling || rolling;
+    const config::Preload learned = as_preload(script);
+    const auto same = std::find_if(preloads.begin(), preloads.end(),
+                                   [&](const auto& preload) { return is_same(preload, learned); });
+    if (same == preloads.end()) {
+      preloads.push_back(learned);
     } else {
-      preloads.push_back({script.path, script.application_group, script.callable, rolling});
+      same->rolling = same->rolling || learned.rolling;
     }
   }
   return preloads;

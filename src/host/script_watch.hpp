@@ -3,6 +3,12 @@
 // worker gets to load them before it serves.
 #pragma once
 
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "wsgix/base/clock.hpp"
 #include "wsgix/config/daemon_settings.hpp"
 #include "wsgix/daemon/control.hpp"
 #include "wsgix/os/file_watch.hpp"
@@ -20,15 +26,23 @@ class ScriptWatch {
   void remember(const daemon::ScriptUse& script);
   /// The paths of scripts that are to be loaded again.
   std::vector<std::string> changed();
+  /// A Rolling script that others have served for a while, and one with those scripts has not. Once
+  /// its file is broken it could not load it any more.
+  std::optional<std::string> missing_in(const std::vector<config::Preload>& scripts) const;
   /// Those that are there.
   std::vector<scoreboard::KnownScript> known() const;
 
  private:
+  bool was_learned_long_ago(const std::string& path) const;
   bool is_reloaded(const std::string& path) const;
 
   scoreboard::Board& board_;
   os::FileWatch files_;
+  std::map<std::string, Clock::time_point> learned_;  ///< by this host
 };
+
+config::Preload as_preload(const daemon::ScriptUse& script);
+bool is_among(const std::vector<config::Preload>& preloads, const config::Preload& script);
 
 /// What a new worker loads: the configured scripts, then the learned ones.
 std::vector<config::Preload> with_known_scripts(std::vector<config::Preload> preloads,

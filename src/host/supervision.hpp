@@ -48,6 +48,7 @@ class Supervision : private Operations {
   void bury(Workers::iterator worker, int wait_status);
   void look_around();
   void look_at_scripts();
+  void complete_workers();
   void act_on(const Finding& finding);
 
   // what an operator asks for
@@ -69,7 +70,6 @@ class Supervision : private Operations {
   void explain_kill(const Running& worker, const supervisor::WorkerView& view);
   void kill_who_had_their_time();
   void report_ready();
-  void close_handover();
   void show_on_board();
 
   const config::HostSettings& settings_;
@@ -87,7 +87,7 @@ class Supervision : private Operations {
   Workers workers_;
   pid_t httpd_;
   bool retire_pipe_open_;
-  bool handover_open_;
+  bool predecessor_serves_;
   bool finished_ = false;
 };
 
