@@ -247,11 +247,17 @@ void Supervision::bury(Workers::iterator worker, int wait_status) {
   workers_.erase(worker);
   watchman_.forget(id);
   const auto view = group_.find(id).value_or(supervisor::WorkerView{});
+  note_service(id, dead);
   group_.worker_ended(id, Clock::now());
 
   obituary_.write(dead, view, wait_status, group_.failures_in_a_row());
   scoreboard::free_threads_of(board_, static_cast<std::uint32_t>(dead.pid));
   slots_.free(dead.slot);
+}
+
+/// As its own board says; a worker may lie, and is then only started sooner.
+void Supervision::note_service(WorkerId id, const Running& worker) {
+  if (board_.workers[worker.slot].requests.load() != 0) group_.worker_served(id);
 }
 
 void Supervision::look_around() {
@@ -291,6 +297,7 @@ void Supervision::look_at_scripts() {
 void Supervision::act_on(const Finding& finding) {
   const auto now = Clock::now();
   log_finding(log_, settings_.daemon, workers_.at(finding.worker).pid, finding);
+  note_service(finding.worker, workers_.at(finding.worker));
   switch (finding.reason) {
     case Reason::DeadlockTimeout:
     case Reason::StartupTimeout:

@@ -49,6 +49,7 @@ class Supervision : private Operations {
   void look_around();
   void look_at_scripts();
   void complete_workers();
+  void note_service(supervisor::WorkerId id, const Running& worker);
   void act_on(const Finding& finding);
 
   // what an operator asks for

@@ -207,7 +207,8 @@ void set_next_delay(KeptGroup& group, const KeptHost& host) {
   supervisor::RestartPolicy policy(group.failures);
   const milliseconds lived(now_ms() - host.started_ms);
   // Nobody here knows whether it ever was ready: living long says it.
-  const auto delay = std::chrono::duration_cast<milliseconds>(policy.delay_after_end(true, lived));
+  const auto delay = std::chrono::duration_cast<milliseconds>(
+      policy.delay_after_end(supervisor::RestartPolicy::Came::Up, lived));
   group.failures = policy.failures_in_a_row();
   group.delay_ms = static_cast<int>(delay.count());
 }

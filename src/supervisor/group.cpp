@@ -165,6 +165,12 @@ void Group::worker_wants_successor(WorkerId id, Reason reason, Time now) {
   settle(now);
 }
 
+void Group::worker_served(WorkerId id) {
+  visit_workers(*this, [id](Worker& worker) {
+    if (worker.id == id) worker.served = true;
+  });
+}
+
 void Group::kill_now(WorkerId id, Reason reason, Time now) {
   if (Seat* const seat = seat_of(id)) {
     Place& place = place_of(*seat, id);
@@ -275,7 +281,10 @@ void Group::set_next_start(Seat& seat, const Place& place, Time when) {
 
 void Group::postpone(Seat& seat, const Place& place, Time now) {
   RestartPolicy& policy = &place == &seat.successor ? successor_policy_ : seat.policy;
-  set_next_start(seat, place, now + policy.delay_after_end(place->was_ready, now - place->started));
+  const auto how_far = place->served      ? RestartPolicy::Came::ToServe
+                       : place->was_ready ? RestartPolicy::Came::Up
+                                          : RestartPolicy::Came::NeverUp;
+  set_next_start(seat, place, now + policy.delay_after_end(how_far, now - place->started));
 }
 
 void Group::ask_to_end(Worker worker, Reason reason, Time deadline, bool tell) {

@@ -13,15 +13,15 @@ constexpr milliseconds kDelays[] = {
 
 }  // namespace
 
-Clock::duration RestartPolicy::delay_after_end(bool was_ready, Clock::duration lived) {
-  if (was_ready && lived >= kLongEnough) {
+Clock::duration RestartPolicy::delay_after_end(Came how_far, Clock::duration lived) {
+  if (how_far != Came::NeverUp && lived >= kLongEnough) {
     failures_ = 0;
     return kDelays[0];
   }
   const auto step =
       std::min<std::size_t>(static_cast<std::size_t>(failures_), std::size(kDelays) - 1);
   if (step + 1 < std::size(kDelays)) ++failures_;
-  return kDelays[step];
+  return how_far == Came::ToServe ? std::min(kDelays[step], kDelays[1]) : kDelays[step];
 }
 
 }  // namespace wsgix::supervisor

@@ -3,11 +3,16 @@
 
 A scenario takes the stage, how many connections the load has and a scale for its length (1 is the
 full one), and returns notes (what was measured) and complaints (what must not be)."""
+import collections
+import contextlib
 import dataclasses
 import os
+import pathlib
 import random
 import re
 import signal
+import subprocess
+import tempfile
 import time
 
 import httpx
@@ -59,9 +64,11 @@ class Site:
     """One httpd with one application whose source the scenario changes."""
 
     def __init__(self, stage, *, reloading="On", options=GROUP, body="pass", on_import="",
-                 config="", log_level="warn"):
+                 config="", log_level="warn", environment=None):
         text = CONFIG.replace("$reloading", reloading) + config
         self.httpd = Httpd(stage, EVENT_DAEMON, text, log_level=log_level, daemon_options=options)
+        inherited = self.httpd.environment
+        self.httpd.environment = lambda: inherited() | (environment or {})
         self.body, self.on_import = body, on_import
         self.version = 0
         self.httpd.folder_for_applications("apps")
@@ -388,5 +395,177 @@ def ends(stage, connections, scale):
     return said
 
 
+# ---- what the system refuses ------------------------------------------------------------------
+
+def limit(process, kind, soft):
+    """Sets the soft limit of a running process, as its own account; returns the one before."""
+    name = {"nofile": "Max open files", "nproc": "Max processes"}[kind]
+    limits = pathlib.Path(f"/proc/{process.pid}/limits").read_text()
+    before = re.search(rf"{name}\s+(\S+)", limits).group(1)
+    own = {"user": process.uids[0], "group": process.gids[0], "extra_groups": []} \
+        if os.geteuid() == 0 else {}
+    subprocess.run(["prlimit", f"--pid={process.pid}", f"--{kind}={soft}:"], check=True, **own)
+    return before
+
+
+def scarce_descriptors(said, site):
+    """A worker that has no descriptor left serves whom it has, and others later."""
+    worker = site.workers()[0]
+    before = limit(worker, "nofile", len(worker.descriptors()) + 1)
+    with Wrk(site.url, 64, 3, timeout=20) as load:
+        pass
+    said.must(site.log_lines("WX2010.*accept") > 0, "the log does not say that accept fails")
+    limit(worker, "nofile", before)
+    said.note(f"no descriptors: {load.requests} requests, {load.failed} failed")
+    said.must(load.failed == 0, f"without descriptors {load.failed} requests failed\n{load.text}")
+    said.must(worker.pid in [w.pid for w in site.workers()], "the worker did not survive")
+
+
+def failing_fork(said, site):
+    """A host that cannot fork says so, tries again and recovers."""
+    host, worker = site.httpd.hosts()[0], site.workers()[0]
+    # Root may always fork: the host has the account of the group.
+    before = limit(host, "nproc", 0)
+    worker.signal(signal.SIGKILL)
+    said_so = wait_for(lambda: site.log_lines("cannot start a worker") > 0, 10)
+    said.must(said_so or not host.uids[0], "the log does not say that fork fails")
+    said.must(site.ask().status_code == 200, "the other workers do not serve")
+    limit(host, "nproc", before)
+    recovered = wait_for(lambda: len(site.workers()) == 3, 40)
+    said.note(f"failing fork: {site.log_lines('cannot start a worker')} lines, "
+              f"{'recovered' if recovered else 'not recovered'}")
+    said.must(recovered, "no new worker came when fork worked again")
+
+
+@contextlib.contextmanager
+def small_disk():
+    place = tempfile.mkdtemp(prefix="wsgix-full-")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", place], check=True)
+    os.chmod(place, 0o1777)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+        os.rmdir(place)
+
+
+def full_disk(said, stage):
+    """Spools and the error log on a full disk: refused with 507, no crash, and it passes."""
+    options = "processes=1 threads=4 request-buffering=20m"
+    with small_disk() as place:
+        # A second ErrorLog: of the virtual host, so that the first one can still be read.
+        log = f"<VirtualHost *:*>\nErrorLog {place}/error_log\nLogLevel info\n</VirtualHost>\n"
+        with Site(stage, body='environ["wsgi.input"].read()', options=options, config=log,
+                  environment={"TMPDIR": place}) as site:
+            workers = {w.pid for w in site.workers()}
+            large = httpx.post(site.url, content=b"x" * 4_000_000, timeout=30, trust_env=False)
+            said.must(large.status_code == 507, f"a spool on a full disk gave {large.status_code}")
+            with open(f"{place}/ballast", "wb", buffering=0) as ballast, \
+                    contextlib.suppress(OSError):
+                while True:
+                    ballast.write(bytes(4096))
+            small = [site.ask().status_code for _ in range(20)]
+            said.must(set(small) == {200}, f"with a full error log: {small}")
+            os.unlink(f"{place}/ballast")
+            again = httpx.post(site.url, content=b"x" * 700_000, timeout=30, trust_env=False)
+            said.must(again.status_code == 200, f"afterwards a spool gave {again.status_code}")
+            said.must(workers == {w.pid for w in site.workers()}, "a worker did not survive")
+            said.note(f"full disk: {large.status_code}, then {again.status_code}")
+
+
+def scarcity(stage, connections, scale):
+    """Disk full, no descriptors, fork failing: clear diagnostics, no crash, recovery."""
+    said = Said()
+    if os.geteuid() == 0:
+        full_disk(said, stage)
+    with Site(stage, log_level="error") as site:
+        scarce_descriptors(said, site)
+        failing_fork(said, site)
+    return said
+
+
+# ---- everything at once -----------------------------------------------------------------------
+
+class Chaos:
+    """Acts that a group has to live with, in any order."""
+
+    def __init__(self, site, dice):
+        self.site, self.dice = site, dice
+
+    def graceful(self):
+        self.site.graceful()
+
+    def touch(self):
+        self.site.change()
+
+    def break_the_script(self):
+        self.site.change("import this_module_is_not_there\n")
+
+    def signal_one(self, processes, number):
+        if processes:
+            self.dice.choice(processes).signal(number)
+
+    def kill_a_worker(self):
+        self.signal_one(self.site.workers(), signal.SIGKILL)
+
+    def end_a_worker(self):
+        self.signal_one(self.site.workers(), signal.SIGTERM)
+
+    def retire_a_worker(self):
+        self.signal_one(self.site.workers(), signal.SIGUSR1)
+
+    def stop_a_worker(self):
+        self.signal_one(self.site.workers(), signal.SIGSTOP)
+
+    def kill_a_host(self):
+        self.signal_one(self.site.httpd.hosts(), signal.SIGKILL)
+
+    def kill_a_child(self):
+        self.signal_one(self.site.httpd.children(), signal.SIGKILL)
+
+    def leave(self):
+        """A client that goes in the middle."""
+        with contextlib.suppress(httpx.HTTPError):
+            httpx.get(self.site.url, timeout=0.005, trust_env=False)
+
+    ACTS = (graceful, touch, break_the_script, kill_a_worker, end_a_worker, retire_a_worker,
+            stop_a_worker, kill_a_host, kill_a_child, leave)
+
+
+def chaos(stage, connections, scale):
+    """10 minutes of random faults under load: afterwards the group is whole and serves."""
+    said, seconds = Said(), max(10, int(600 * scale))
+    seed = random.randrange(1 << 30)
+    options = GROUP + " deadlock-timeout=3s memory-recycle=200m maximum-requests=5000"
+    counts = collections.Counter()
+    with Site(stage, reloading="Rolling", options=options, body="time.sleep(0.003)",
+              log_level="error") as site:
+        dice = random.Random(seed)
+        acts = Chaos(site, dice)
+
+        def act():
+            chosen = dice.choice(Chaos.ACTS)
+            counts[chosen.__name__] += 1
+            site.httpd.notice_processes()
+            chosen(acts)
+
+        with Wrk(site.url, connections, seconds, timeout=30) as load:
+            during(seconds - 1, 0.7, act)
+        wanted = site.change()
+        whole = wait_for(lambda: len(site.workers()) == 3 and len(site.httpd.hosts()) == 1, 60)
+        serves = wait_for(lambda: site.ask().text == wanted, 60)
+        said.note(f"seed {seed}: {sum(counts.values())} faults, {load.requests} requests, "
+                  f"{load.refused} refused, {load.broken} connections broke, "
+                  f"slowest {load.slowest:.1f} s")
+        said.must(whole, f"not whole: {site.httpd.hosts()} {site.workers()}")
+        said.must(serves, "the last version does not serve")
+        said.must("timeout 0" in load.text or "timeout" not in load.text, f"a hang:\n{load.text}")
+        said.must(load.requests > 20 * seconds, f"hardly anything was served\n{load.text}")
+        crashes = re.findall(r"signal (?:11|6|7|8)\b|Sanitizer|WX900\d.*", site.httpd.log())
+        said.must(not crashes, f"crashes: {crashes[:3]}")
+    return said
+
+
 SCENARIOS = {function.__name__: function for function in (
-    graceful, touch, rolling, broken, kill, stop, gil, memory, overload, growth, ends)}
+    graceful, touch, rolling, broken, kill, stop, gil, memory, overload, growth, ends,
+    scarcity, chaos)}

@@ -95,6 +95,8 @@ class Group {
   /// It must not live on: killed, then replaced.
   void kill_now(WorkerId id, Reason reason, Time now);
   void worker_ended(WorkerId id, Time now);
+  /// It has executed a request: a later crash is not for want of a working start.
+  void worker_served(WorkerId id);
   void start_failed(WorkerId id, Time now) { worker_ended(id, now); }
 
   // ---- what happened to the group ----
@@ -134,6 +136,7 @@ class Group {
     Reason reason = Reason::None;
     Reason instead_of = Reason::None;
     bool was_ready = false;
+    bool served = false;
     bool is_incomplete = false;  ///< it serves without having loaded everything
     std::uint32_t generation = 0;
     Time started;

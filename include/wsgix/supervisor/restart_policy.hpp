@@ -4,6 +4,8 @@
 // The httpd parent asks it about hosts, a host about its workers.
 #pragma once
 
+#include <cstdint>
+
 #include "wsgix/base/clock.hpp"
 
 namespace wsgix::supervisor {
@@ -17,8 +19,15 @@ class RestartPolicy {
   /// One that became ready and lived this long proves that starting works.
   static constexpr seconds kLongEnough{10};
 
-  /// After an end that nobody asked for: 0, 0.25, 0.5, 1, 2, 4, 8, 16, then always 30 seconds.
-  Clock::duration delay_after_end(bool was_ready, Clock::duration lived);
+  enum class Came : std::uint8_t {
+    NeverUp,  ///< it did not become ready
+    Up,       ///< it became ready
+    ToServe,  ///< it has executed a request
+  };
+  /// After an end that nobody asked for: 0, 0.25, 0.5, 1, 2, 4, 8, 16, then always 30 seconds. One
+  /// that has served is not what is broken: for it at most 0.25 seconds, or whoever can make a
+  /// worker crash could keep the others waiting.
+  Clock::duration delay_after_end(Came how_far, Clock::duration lived);
   int failures_in_a_row() const noexcept { return failures_; }
 
  private:

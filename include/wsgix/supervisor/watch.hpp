@@ -40,7 +40,8 @@ struct WorkerSample {
   WorkerId worker = 0;
   bool is_ready = false;
   Clock::time_point started{};
-  std::optional<Clock::time_point> heartbeat{};  ///< Python's last sign of life; none before it is up
+  std::optional<Clock::time_point>
+      heartbeat{};  ///< Python's last sign of life; none before it is up
   std::optional<Clock::time_point> activity{};   ///< when a request moved a byte last
   std::optional<std::int64_t> resident_bytes{};  ///< none: not measured this time
   std::vector<RequestSample> requests{};
