@@ -111,7 +111,7 @@ class Dispatcher::Running {
       : dispatcher_(dispatcher), session_(session), place_(thread.place) {
     const wire::RequestHead& head = session.head();
     dispatcher_.slot_.busy.fetch_add(1, std::memory_order_relaxed);
-    place_.begin(session.id(), value_in(head, "REQUEST_METHOD"), value_in(head, "REQUEST_URI"),
+    place_.begin(session.id(), session.environ("REQUEST_METHOD"), session.environ("REQUEST_URI"),
                  head.deadline_us);
     runtime::Attendant* const attendant = dispatcher_.settings_.attendant;
     if (attendant == nullptr) return;
@@ -129,12 +129,6 @@ class Dispatcher::Running {
   }
 
  private:
-  static std::string_view value_in(const wire::RequestHead& head, std::string_view name) noexcept {
-    for (const wire::FieldView& field : head.environ) {
-      if (field.name == name) return field.value;
-    }
-    return {};
-  }
   Deadline deadline_of(const wire::RequestHead& head) const {
     const Clock::duration limit = dispatcher_.settings_.interrupt_after;
     const Deadline groups = limit > Clock::duration::zero() ? after(limit) : kNever;

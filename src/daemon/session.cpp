@@ -71,6 +71,13 @@ Result<void> Session::open(std::string_view payload) {
   return {};
 }
 
+std::string_view Session::environ(std::string_view name) const noexcept {
+  for (const wire::FieldView& field : scratch_.head.environ) {
+    if (field.name == name) return field.value;
+  }
+  return {};
+}
+
 wsgix_request Session::request_for_runtime() {
   const RequestHead& head = scratch_.head;
   scratch_.environ.clear();
@@ -326,13 +333,11 @@ void Session::log(int level, std::string_view file, std::uint32_t line, std::str
   }
 }
 
-void Session::log_line(LogLevel level, std::string_view line) noexcept {
-  try {
-    log(static_cast<int>(level), {}, 0, line);
-  } catch (const std::exception&) {
-    // No memory even for the line.
-  }
+std::string Session::describe() const {
+  return std::string(environ("REQUEST_METHOD")).append(" ").append(environ("REQUEST_URI"));
 }
+
+void Session::log_line(LogLevel level, std::string_view line) noexcept { log_.write(level, line); }
 
 void Session::log_bug(const char* what) noexcept {
   if (io_failure_ == 0) io_failure_ = WSGIX_IO_FAILED;

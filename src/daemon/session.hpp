@@ -65,6 +65,7 @@ class Session final : public runtime::Attended {
   /// Takes the payload of a RequestHead frame.
   Result<void> open(std::string_view payload);
   Ending run(const Application& application);
+  std::string_view environ(std::string_view name) const noexcept;
   const wire::RequestHead& head() const noexcept { return scratch_.head; }
   std::uint64_t id() const noexcept { return id_; }
   /// True while frames of this request's body are still to come.
@@ -83,6 +84,8 @@ class Session final : public runtime::Attended {
   void show_loading(bool begins) noexcept;
 
   // ---- what the attendant calls, from its own thread, beside client_is_gone() ----
+  std::string describe() const override;
+  /// Not to the child: at a deadline it has given up listening.
   void log_line(LogLevel level, std::string_view line) noexcept override;
 
  private:

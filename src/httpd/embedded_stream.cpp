@@ -156,6 +156,10 @@ int EmbeddedStream::send_file(int descriptor, std::uint64_t offset, std::uint64_
 
 int EmbeddedStream::flush() { return result_of(response_.flush()); }
 
+std::string EmbeddedStream::describe() const {
+  return std::string(r_.method) + " " + r_.unparsed_uri;
+}
+
 void EmbeddedStream::log_line(LogLevel level, std::string_view line) noexcept {
   httpd::log_line(*r_.server, level, {}, 0, line);
 }

@@ -27,6 +27,7 @@ class EmbeddedStream final : public runtime::Attended {
   bool client_is_gone() const noexcept override;
   void early_hints(const wsgix_field* headers, std::size_t count);
   /// From the attendant's thread: the request's own pool is not for it.
+  std::string describe() const override;
   void log_line(LogLevel level, std::string_view line) noexcept override;
   request_rec& request() const noexcept { return r_; }
   /// Microseconds of CLOCK_MONOTONIC; 0: none.

@@ -122,9 +122,9 @@ void Attendant::interrupt(const Interruption& late) {
     if (explains) {
       found->second.request->log_line(
           LogLevel::Error,
-          to_log_line(
-              Error{ErrorCode::RequestInterrupted,
-                    "the request is over its time and is interrupted; its Python stack follows"}));
+          to_log_line(Error{ErrorCode::RequestInterrupted,
+                            found->second.request->describe() +
+                                " is over its time and is interrupted; its Python stack follows"}));
     }
     for (const std::string& line : stack) found->second.request->log_line(LogLevel::Error, line);
   }

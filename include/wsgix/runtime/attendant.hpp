@@ -26,7 +26,9 @@ class Attended {
  public:
   virtual ~Attended() = default;
   virtual bool client_is_gone() const noexcept = 0;
-  /// A line for the log of the request. Must not wait.
+  /// "GET /path", for messages.
+  virtual std::string describe() const = 0;
+  /// A line about the request. Must not wait.
   virtual void log_line(LogLevel level, std::string_view line) noexcept = 0;
 };
 
