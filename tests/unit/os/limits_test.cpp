@@ -60,9 +60,8 @@ TEST(Limits, RaisesTheSoftDescriptorLimitButNeverLowersIt) {
 }
 
 TEST(Limits, SetsThePriority) {
-  EXPECT_TRUE(holds_in_a_child([] {
-    return set_priority(19) && ::getpriority(PRIO_PROCESS, 0) == 19;
-  }));
+  EXPECT_TRUE(
+      holds_in_a_child([] { return set_priority(19) && ::getpriority(PRIO_PROCESS, 0) == 19; }));
 }
 
 }  // namespace

@@ -138,9 +138,8 @@ TEST(DropPrivileges, NoticesAnOpenFolderThatLeadsOutOfTheJail) {
   char jail[] = "/tmp/wsgix-jail-XXXXXX";
   ASSERT_NE(::mkdtemp(jail), nullptr);
 
-  const int code = exit_code_of([&] {
-    return drop_into_jail(jail, ::open("/", O_RDONLY | O_DIRECTORY));
-  });
+  const int code =
+      exit_code_of([&] { return drop_into_jail(jail, ::open("/", O_RDONLY | O_DIRECTORY)); });
 
   EXPECT_EQ(code, 2);
   ::rmdir(jail);

@@ -88,7 +88,8 @@ TEST_F(AttendantTest, ExplainsAndInterruptsARequestThatIsLate) {
   ASSERT_TRUE(fake_.await([&] { return !fake_.interrupted.empty(); }));
   attendant.withdraw(7);
   EXPECT_EQ(fake_.interrupted[0], (std::pair<std::uint64_t, int>(7, WSGIX_DEADLINE_PASSED)));
-  EXPECT_NE(request.log.find("WX6015: GET /late is over its time"), std::string::npos) << request.log;
+  EXPECT_NE(request.log.find("WX6015: GET /late is over its time"), std::string::npos)
+      << request.log;
   EXPECT_NE(request.log.find("in view"), std::string::npos) << request.log;
 }
 
