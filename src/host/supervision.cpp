@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -157,11 +158,23 @@ void Supervision::replace_workers(Reason reason) {
 
 void Supervision::hear_retire_pipe() {
   char byte = 0;
+  // Before it is taken: what a dead host has not taken, the parent passes on.
+  if (::recv(kRetire, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) tell_predecessor_to_retire();
   const ssize_t count = ::read(kRetire, &byte, 1);
   if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
   retire_pipe_open_ = false;
   commands_.stop_listening();
   if (count > 0) group_.retire(Clock::now());
+}
+
+/// It serves until somebody after it does: this host, or one that retires this host before it was
+/// ever ready and knows of no other.
+void Supervision::tell_predecessor_to_retire() {
+  if (!predecessor_serves_) return;
+  // It stays open: its number must not become another descriptor's.
+  const char byte = 1;
+  [[maybe_unused]] const ssize_t ignored = ::write(kHandover, &byte, 1);
+  predecessor_serves_ = false;
 }
 
 /// Nobody reads the other end of the handover any more: its host has ended.

@@ -37,6 +37,7 @@ class Supervision : private Operations {
   bool httpd_is_gone() const noexcept;
   void hear_signals();
   void hear_retire_pipe();
+  void tell_predecessor_to_retire();
   void notice_end_of_predecessor();
   void replace_workers(supervisor::Reason reason);
   void hear_worker(supervisor::WorkerId id, Running& worker);

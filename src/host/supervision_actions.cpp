@@ -181,11 +181,7 @@ void Supervision::report_ready() {
   log_.write(LogLevel::Info,
              fmt::format("WX2013: group '{}': {} of {} workers are ready", settings_.daemon.name,
                          settings_.daemon.processes, settings_.daemon.processes));
-  if (!predecessor_serves_) return;
-  // It stays open: its number must not become another descriptor's.
-  const char byte = 1;
-  [[maybe_unused]] const ssize_t ignored = ::write(kHandover, &byte, 1);
-  predecessor_serves_ = false;
+  tell_predecessor_to_retire();
 }
 
 void Supervision::show_on_board() {
