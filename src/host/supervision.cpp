@@ -26,6 +26,7 @@ using supervisor::State;
 using supervisor::WorkerId;
 
 constexpr milliseconds kBetweenStackLines{50};
+constexpr seconds kBetweenReclaims{1};
 
 /// The first host of a group has nobody to take over from: there the parent leaves the null device.
 bool has_predecessor() {
@@ -82,7 +83,7 @@ Result<void> Supervision::run() {
   signals_.emplace(std::move(*signals));
   board_.host_pid.store(static_cast<std::uint32_t>(::getpid()));
   board_.threads_per_worker.store(static_cast<std::uint32_t>(settings_.daemon.threads));
-  slots_.reclaim_from_the_dead();
+  reclaim_places();
   // What the operator has drained stays so in a new generation of the configuration.
   if (board_.group_state.load() == scoreboard::GroupState::Paused) group_.pause(Clock::now());
 
@@ -265,7 +266,7 @@ void Supervision::bury(Workers::iterator worker, int wait_status) {
 
   obituary_.write(dead, view, wait_status, group_.failures_in_a_row());
   scoreboard::free_threads_of(board_, static_cast<std::uint32_t>(dead.pid));
-  slots_.free(dead.slot);
+  slots_.free(dead.slot, static_cast<std::uint32_t>(dead.pid));
 }
 
 /// As its own board says; a worker may lie, and is then only started sooner.
@@ -273,7 +274,15 @@ void Supervision::note_service(WorkerId id, const Running& worker) {
   if (board_.workers[worker.slot].requests.load() != 0) group_.worker_served(id);
 }
 
+/// Workers whose host was killed drain and end with nobody to bury them.
+void Supervision::reclaim_places() {
+  if (Clock::now() < next_reclaim_) return;
+  next_reclaim_ = after(kBetweenReclaims);
+  slots_.reclaim_from_the_dead();
+}
+
 void Supervision::look_around() {
+  reclaim_places();
   for (const Finding& finding : watchman_.look(workers_)) act_on(finding);
   if (overload_.look(workers_)) write_stacks();
   look_at_scripts();

@@ -48,6 +48,7 @@ class Supervision : private Operations {
   void reap_workers();
   void bury(Workers::iterator worker, int wait_status);
   void look_around();
+  void reclaim_places();
   void look_at_scripts();
   void complete_workers();
   void note_service(supervisor::WorkerId id, const Running& worker);
@@ -87,6 +88,7 @@ class Supervision : private Operations {
   Commands commands_;
   std::optional<os::SignalPipe> signals_;
   Workers workers_;
+  Deadline next_reclaim_{};
   pid_t httpd_;
   bool retire_pipe_open_;
   bool predecessor_serves_;

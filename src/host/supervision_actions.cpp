@@ -64,7 +64,7 @@ void Supervision::start(WorkerId id) {
                     ? fork_worker(*slot, id)
                     : Result<Running>(failed(ErrorCode::BrokenInvariant, "the scoreboard is full"));
   if (!worker) {
-    if (slot) slots_.free(*slot);
+    if (slot) slots_.free(*slot, static_cast<std::uint32_t>(::getpid()));
     Error error = worker.error();
     error.what =
         fmt::format("group '{}': cannot start a worker: {}", settings_.daemon.name, error.what);
@@ -190,7 +190,7 @@ void Supervision::show_on_board() {
       slots_.show(worker.slot, worker.pid, for_board(view->state), view->generation);
     }
   }
-  slots_.count_ready();
+  slots_.show_totals();
   if (group_.is_ending()) return;  // what is said of the group is now said by another host
   board_.generation.store(group_.generation());
   board_.failures_in_a_row.store(static_cast<std::uint32_t>(group_.failures_in_a_row()));
