@@ -68,10 +68,14 @@ void Slots::free(std::uint32_t number, std::uint32_t holder) noexcept {
 
 void Slots::show_totals() noexcept {
   std::uint32_t ready = 0;
-  for (const WorkerSlot& slot : board_.workers) {
+  std::uint32_t used = 0;
+  for (std::uint32_t number = 0; number < board_.workers.size(); ++number) {
+    const WorkerSlot& slot = board_.workers[number];
+    if (slot.pid.load() != 0) used = number + 1;
     if (slot.state.load() == WorkerState::Ready) ++ready;
   }
   board_.ready_workers.store(ready);
+  board_.used_slots.store(used);
 }
 
 }  // namespace wsgix::host

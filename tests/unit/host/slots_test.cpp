@@ -51,6 +51,19 @@ TEST_F(SlotsTest, TakesBackWhatTheDeadHold) {
   EXPECT_EQ(board_->ready_workers.load(), 1u);
 }
 
+TEST_F(SlotsTest, SaysHowFarTheWorkersReach) {
+  for (int i = 0; i < 3; ++i) slots_.take();
+  slots_.free(0, self());
+  slots_.free(1, self());
+
+  slots_.show_totals();
+  EXPECT_EQ(board_->used_slots.load(), 3u);
+  slots_.free(2, self());
+  slots_.show_totals();
+
+  EXPECT_EQ(board_->used_slots.load(), 0u);
+}
+
 TEST_F(SlotsTest, APlaceThatAnotherHasNowIsNotFreed) {
   slots_.take();
   slots_.show(0, 4711, WorkerState::Ready, 1);
