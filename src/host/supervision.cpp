@@ -108,7 +108,7 @@ void Supervision::wait() {
                                  {kLifeline, 0, 0},
                                  {retire_pipe_open_ ? kRetire : -1, POLLIN, 0},
                                  {predecessor_serves_ ? kHandover : -1, 0, 0},
-                                 {scripts_.fd(), POLLIN, 0}};
+                                 {is_service() ? -1 : scripts_.fd(), POLLIN, 0}};
   const std::size_t first_worker = watched.size();
   std::vector<WorkerId> ids;
   for (const auto& [id, worker] : workers_) {
@@ -152,7 +152,7 @@ void Supervision::hear_signals() {
 }
 
 void Supervision::replace_workers(Reason reason) {
-  if (settings_.daemon.threads > 0) return group_.reload(reason, Clock::now());
+  if (!is_service()) return group_.reload(reason, Clock::now());
   // A service ends before the next one begins: two would do its work twice.
   for (const auto& entry : workers_) entry.second.process.signal(SIGTERM);
 }
@@ -285,6 +285,8 @@ void Supervision::look_around() {
   reclaim_places();
   for (const Finding& finding : watchman_.look(workers_)) act_on(finding);
   if (overload_.look(workers_)) write_stacks();
+  // A service may have taken over the board of a group that served scripts.
+  if (is_service()) return;
   look_at_scripts();
   complete_workers();
 }
@@ -327,7 +329,7 @@ void Supervision::act_on(const Finding& finding) {
     case Reason::RequestTimeout: tell(finding.worker, daemon::Word::WriteStacks); break;
     default: break;
   }
-  if (settings_.daemon.threads == 0) {
+  if (is_service()) {
     workers_.at(finding.worker).process.signal(SIGTERM);  // two services would do the work twice
   } else {
     group_.worker_wants_successor(finding.worker, finding.reason, now);

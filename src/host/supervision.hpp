@@ -34,6 +34,7 @@ class Supervision : private Operations {
   // what happens
   void wait();
   Deadline next_wake() const;
+  bool is_service() const noexcept { return settings_.daemon.threads == 0; }
   bool httpd_is_gone() const noexcept;
   void hear_signals();
   void hear_retire_pipe();

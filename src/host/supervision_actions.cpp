@@ -95,6 +95,7 @@ Result<Running> Supervision::fork_worker(std::uint32_t slot, WorkerId id) {
 /// One that replaces an idle worker stays small until a request comes, but for Rolling scripts:
 /// those might be broken by then.
 std::vector<config::Preload> Supervision::preloads_for(WorkerId id) const {
+  if (is_service()) return settings_.preloads;
   const auto view = group_.find(id);
   const bool stays_small = view && view->instead_of == Reason::InactivityTimeout;
   std::vector<scoreboard::KnownScript> known = scripts_.known();
@@ -129,8 +130,7 @@ void Supervision::become_worker(Running& place, int stacks, pid_t supervisor,
                                      stacks,   supervisor, place.slot, board_,
                                      log_};
     // _exit: what the host would clean up at its own end is not the worker's.
-    ::_exit(settings_.daemon.threads == 0 ? daemon::run_service(worker)
-                                          : daemon::run_worker(worker));
+    ::_exit(is_service() ? daemon::run_service(worker) : daemon::run_worker(worker));
   } catch (const std::exception& bug) {
     log_.write(LogLevel::Critical, Error{ErrorCode::UnexpectedException, bug.what()});
   } catch (...) {
