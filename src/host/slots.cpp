@@ -1,40 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "slots.hpp"
 
-#include <algorithm>
+#include <unistd.h>
+
 #include <cerrno>
 #include <csignal>
 
 #include "wsgix/scoreboard/threads.hpp"
 
 namespace wsgix::host {
+namespace {
+
+bool is_dead(std::uint32_t pid) noexcept {
+  return ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH;
+}
+
+}  // namespace
 
 using scoreboard::WorkerSlot;
 using scoreboard::WorkerState;
 
+Slots::Slots(scoreboard::Board& board) noexcept
+    : board_(board), self_(static_cast<std::uint32_t>(::getpid())) {}
+
 void Slots::reclaim_from_the_dead() noexcept {
-  for (WorkerSlot& slot : board_.workers) {
-    if (slot.state.load() == WorkerState::Free) continue;
-    const auto pid = static_cast<pid_t>(slot.pid.load());
-    if (pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH) {
-      scoreboard::free_threads_of(board_, static_cast<std::uint32_t>(pid));
-      free(static_cast<std::uint32_t>(&slot - board_.workers.data()));
-    }
+  for (std::uint32_t number = 0; number < board_.workers.size(); ++number) {
+    const std::uint32_t pid = board_.workers[number].pid.load();
+    if (pid == 0 || !is_dead(pid)) continue;
+    scoreboard::free_threads_of(board_, pid);
+    free(number, pid);
   }
-  count_ready();
+  show_totals();
 }
 
 std::optional<std::uint32_t> Slots::take() noexcept {
   for (std::uint32_t number = 0; number < board_.workers.size(); ++number) {
     WorkerSlot& slot = board_.workers[number];
-    auto expected = WorkerState::Free;
-    if (!slot.state.compare_exchange_strong(expected, WorkerState::Starting)) continue;
+    std::uint32_t nobody = 0;
+    if (!slot.pid.compare_exchange_strong(nobody, self_)) continue;
     slot.busy.store(0);
     slot.requests.store(0);
     slot.heartbeat_us.store(0);
     slot.activity_us.store(0);
     slot.resident_bytes.store(0);
     slot.started_us.store(scoreboard::now_us());
+    slot.state.store(WorkerState::Starting);
     return number;
   }
   return std::nullopt;
@@ -47,17 +57,25 @@ void Slots::show(std::uint32_t slot, pid_t pid, WorkerState state,
   board_.workers[slot].state.store(state);
 }
 
-void Slots::free(std::uint32_t slot) noexcept {
-  board_.workers[slot].pid.store(0);
-  board_.workers[slot].busy.store(0);
-  board_.workers[slot].state.store(WorkerState::Free);
+void Slots::free(std::uint32_t number, std::uint32_t holder) noexcept {
+  WorkerSlot& slot = board_.workers[number];
+  // Another host may have taken it back already, and given it away.
+  if (!slot.pid.compare_exchange_strong(holder, self_)) return;
+  slot.busy.store(0);
+  slot.state.store(WorkerState::Free);
+  slot.pid.store(0);
 }
 
-void Slots::count_ready() noexcept {
-  const auto ready =
-      std::count_if(board_.workers.begin(), board_.workers.end(),
-                    [](const WorkerSlot& slot) { return slot.state.load() == WorkerState::Ready; });
-  board_.ready_workers.store(static_cast<std::uint32_t>(ready));
+void Slots::show_totals() noexcept {
+  std::uint32_t ready = 0;
+  std::uint32_t used = 0;
+  for (std::uint32_t number = 0; number < board_.workers.size(); ++number) {
+    const WorkerSlot& slot = board_.workers[number];
+    if (slot.pid.load() != 0) used = number + 1;
+    if (slot.state.load() == WorkerState::Ready) ++ready;
+  }
+  board_.ready_workers.store(ready);
+  board_.used_slots.store(used);
 }
 
 }  // namespace wsgix::host

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@ using supervisor::State;
 using supervisor::WorkerId;
 
 constexpr milliseconds kBetweenStackLines{50};
+constexpr seconds kBetweenReclaims{1};
 
 /// The first host of a group has nobody to take over from: there the parent leaves the null device.
 bool has_predecessor() {
@@ -81,7 +83,7 @@ Result<void> Supervision::run() {
   signals_.emplace(std::move(*signals));
   board_.host_pid.store(static_cast<std::uint32_t>(::getpid()));
   board_.threads_per_worker.store(static_cast<std::uint32_t>(settings_.daemon.threads));
-  slots_.reclaim_from_the_dead();
+  reclaim_places();
   // What the operator has drained stays so in a new generation of the configuration.
   if (board_.group_state.load() == scoreboard::GroupState::Paused) group_.pause(Clock::now());
 
@@ -106,7 +108,7 @@ void Supervision::wait() {
                                  {kLifeline, 0, 0},
                                  {retire_pipe_open_ ? kRetire : -1, POLLIN, 0},
                                  {predecessor_serves_ ? kHandover : -1, 0, 0},
-                                 {scripts_.fd(), POLLIN, 0}};
+                                 {is_service() ? -1 : scripts_.fd(), POLLIN, 0}};
   const std::size_t first_worker = watched.size();
   std::vector<WorkerId> ids;
   for (const auto& [id, worker] : workers_) {
@@ -150,18 +152,30 @@ void Supervision::hear_signals() {
 }
 
 void Supervision::replace_workers(Reason reason) {
-  if (settings_.daemon.threads > 0) return group_.reload(reason, Clock::now());
+  if (!is_service()) return group_.reload(reason, Clock::now());
   // A service ends before the next one begins: two would do its work twice.
   for (const auto& entry : workers_) entry.second.process.signal(SIGTERM);
 }
 
 void Supervision::hear_retire_pipe() {
   char byte = 0;
+  // Before it is taken: what a dead host has not taken, the parent passes on.
+  if (::recv(kRetire, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) tell_predecessor_to_retire();
   const ssize_t count = ::read(kRetire, &byte, 1);
   if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
   retire_pipe_open_ = false;
   commands_.stop_listening();
   if (count > 0) group_.retire(Clock::now());
+}
+
+/// It serves until somebody after it does: this host, or one that retires this host before it was
+/// ever ready and knows of no other.
+void Supervision::tell_predecessor_to_retire() {
+  if (!predecessor_serves_) return;
+  // It stays open: its number must not become another descriptor's.
+  const char byte = 1;
+  [[maybe_unused]] const ssize_t ignored = ::write(kHandover, &byte, 1);
+  predecessor_serves_ = false;
 }
 
 /// Nobody reads the other end of the handover any more: its host has ended.
@@ -252,7 +266,7 @@ void Supervision::bury(Workers::iterator worker, int wait_status) {
 
   obituary_.write(dead, view, wait_status, group_.failures_in_a_row());
   scoreboard::free_threads_of(board_, static_cast<std::uint32_t>(dead.pid));
-  slots_.free(dead.slot);
+  slots_.free(dead.slot, static_cast<std::uint32_t>(dead.pid));
 }
 
 /// As its own board says; a worker may lie, and is then only started sooner.
@@ -260,9 +274,19 @@ void Supervision::note_service(WorkerId id, const Running& worker) {
   if (board_.workers[worker.slot].requests.load() != 0) group_.worker_served(id);
 }
 
+/// Workers whose host was killed drain and end with nobody to bury them.
+void Supervision::reclaim_places() {
+  if (Clock::now() < next_reclaim_) return;
+  next_reclaim_ = after(kBetweenReclaims);
+  slots_.reclaim_from_the_dead();
+}
+
 void Supervision::look_around() {
+  reclaim_places();
   for (const Finding& finding : watchman_.look(workers_)) act_on(finding);
   if (overload_.look(workers_)) write_stacks();
+  // A service may have taken over the board of a group that served scripts.
+  if (is_service()) return;
   look_at_scripts();
   complete_workers();
 }
@@ -305,7 +329,7 @@ void Supervision::act_on(const Finding& finding) {
     case Reason::RequestTimeout: tell(finding.worker, daemon::Word::WriteStacks); break;
     default: break;
   }
-  if (settings_.daemon.threads == 0) {
+  if (is_service()) {
     workers_.at(finding.worker).process.signal(SIGTERM);  // two services would do the work twice
   } else {
     group_.worker_wants_successor(finding.worker, finding.reason, now);

@@ -34,9 +34,11 @@ class Supervision : private Operations {
   // what happens
   void wait();
   Deadline next_wake() const;
+  bool is_service() const noexcept { return settings_.daemon.threads == 0; }
   bool httpd_is_gone() const noexcept;
   void hear_signals();
   void hear_retire_pipe();
+  void tell_predecessor_to_retire();
   void notice_end_of_predecessor();
   void replace_workers(supervisor::Reason reason);
   void hear_worker(supervisor::WorkerId id, Running& worker);
@@ -47,6 +49,7 @@ class Supervision : private Operations {
   void reap_workers();
   void bury(Workers::iterator worker, int wait_status);
   void look_around();
+  void reclaim_places();
   void look_at_scripts();
   void complete_workers();
   void note_service(supervisor::WorkerId id, const Running& worker);
@@ -86,6 +89,7 @@ class Supervision : private Operations {
   Commands commands_;
   std::optional<os::SignalPipe> signals_;
   Workers workers_;
+  Deadline next_reclaim_{};
   pid_t httpd_;
   bool retire_pipe_open_;
   bool predecessor_serves_;

@@ -64,7 +64,7 @@ void Supervision::start(WorkerId id) {
                     ? fork_worker(*slot, id)
                     : Result<Running>(failed(ErrorCode::BrokenInvariant, "the scoreboard is full"));
   if (!worker) {
-    if (slot) slots_.free(*slot);
+    if (slot) slots_.free(*slot, static_cast<std::uint32_t>(::getpid()));
     Error error = worker.error();
     error.what =
         fmt::format("group '{}': cannot start a worker: {}", settings_.daemon.name, error.what);
@@ -95,6 +95,7 @@ Result<Running> Supervision::fork_worker(std::uint32_t slot, WorkerId id) {
 /// One that replaces an idle worker stays small until a request comes, but for Rolling scripts:
 /// those might be broken by then.
 std::vector<config::Preload> Supervision::preloads_for(WorkerId id) const {
+  if (is_service()) return settings_.preloads;
   const auto view = group_.find(id);
   const bool stays_small = view && view->instead_of == Reason::InactivityTimeout;
   std::vector<scoreboard::KnownScript> known = scripts_.known();
@@ -129,8 +130,7 @@ void Supervision::become_worker(Running& place, int stacks, pid_t supervisor,
                                      stacks,   supervisor, place.slot, board_,
                                      log_};
     // _exit: what the host would clean up at its own end is not the worker's.
-    ::_exit(settings_.daemon.threads == 0 ? daemon::run_service(worker)
-                                          : daemon::run_worker(worker));
+    ::_exit(is_service() ? daemon::run_service(worker) : daemon::run_worker(worker));
   } catch (const std::exception& bug) {
     log_.write(LogLevel::Critical, Error{ErrorCode::UnexpectedException, bug.what()});
   } catch (...) {
@@ -181,11 +181,7 @@ void Supervision::report_ready() {
   log_.write(LogLevel::Info,
              fmt::format("WX2013: group '{}': {} of {} workers are ready", settings_.daemon.name,
                          settings_.daemon.processes, settings_.daemon.processes));
-  if (!predecessor_serves_) return;
-  // It stays open: its number must not become another descriptor's.
-  const char byte = 1;
-  [[maybe_unused]] const ssize_t ignored = ::write(kHandover, &byte, 1);
-  predecessor_serves_ = false;
+  tell_predecessor_to_retire();
 }
 
 void Supervision::show_on_board() {
@@ -194,7 +190,7 @@ void Supervision::show_on_board() {
       slots_.show(worker.slot, worker.pid, for_board(view->state), view->generation);
     }
   }
-  slots_.count_ready();
+  slots_.show_totals();
   if (group_.is_ending()) return;  // what is said of the group is now said by another host
   board_.generation.store(group_.generation());
   board_.failures_in_a_row.store(static_cast<std::uint32_t>(group_.failures_in_a_row()));

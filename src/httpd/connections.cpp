@@ -21,10 +21,11 @@ std::uint32_t GroupClient::busy_of(const Connection& connection) const noexcept 
   return board_->workers[slot].busy.load(std::memory_order_relaxed);
 }
 
-/// A worker and its replacement exist at once; slots are taken from the front.
+/// Slots are taken from the front; how far they reach is not for the settings to say: the workers
+/// of several configurations may exist at once.
 std::size_t GroupClient::used_slots() const noexcept {
-  const auto processes = static_cast<std::size_t>(std::max(group_.settings.processes, 1));
-  return std::min<std::size_t>(scoreboard::kWorkerSlots, processes * 2);
+  const std::size_t used = board_->used_slots.load(std::memory_order_relaxed);
+  return std::min(scoreboard::kWorkerSlots, used);
 }
 
 bool GroupClient::somebody_is_free() const noexcept {

@@ -144,10 +144,10 @@ Result<void> prepare(Kept& kept, Group& group, const std::string& prefix) {
   return {};
 }
 
-void drop(KeptGroup& group) {
+void drop(Kept& kept, KeptGroup& group) {
   for (KeptHost* host = group.newest; host != nullptr; host = host->older) retire(*host);
   remove_socket(group);
-  tidy(group);
+  tidy(kept, group);
 }
 
 // ---- hosts ----
@@ -191,8 +191,7 @@ Result<void> start_host(Kept& kept, KeptGroup& kept_group, const Group& group, i
 Result<void> start_next_host(Kept& kept, KeptGroup& kept_group, const Group& group,
                              server_rec& main, apr_pool_t& pconf) {
   while (kept_group.newest != nullptr && kept_group.newest->pid == 0) {
-    close_host(*kept_group.newest);
-    kept_group.newest = kept_group.newest->older;
+    remove_host(kept, kept_group.newest);
   }
   const int handover = kept_group.newest != nullptr ? kept_group.newest->retire_write : -1;
   return start_host(kept, kept_group, group, handover, main, pconf);
@@ -234,7 +233,7 @@ void host_changed(Watch& watch, int reason, int wait_status) {
         start_next_host(watch.kept, watch.group, *group, watch.main, watch.pconf);
     if (!started) log(watch.main, LogLevel::Alert, started.error());
   }
-  tidy(watch.group);
+  tidy(watch.kept, watch.group);
 }
 
 /// A host that could not be started is tried again with each round of httpd's monitor.
@@ -351,7 +350,7 @@ Result<void> start_hosts(apr_pool_t& pconf, server_rec& main) {
     if (auto tolerated = tolerate(kept, main, started); !tolerated) return tolerated;
   }
   for (KeptGroup* group = kept.groups; group != nullptr; group = group->next) {
-    if (!group->is_defined) drop(*group);
+    if (!group->is_defined) drop(kept, *group);
   }
   kept.has_started = true;
   return {};
@@ -366,7 +365,7 @@ Result<void> look_after_hosts(apr_pool_t& pconf, server_rec& main) {
   Kept* const kept = find_kept();
   if (kept == nullptr || kept->parent != ::getpid()) return {};
   for (KeptGroup* group = kept->groups; group != nullptr; group = group->next) {
-    tidy(*group);
+    tidy(*kept, *group);
     start_missing_host(*kept, *group, main, pconf);
   }
   return {};

@@ -9,7 +9,7 @@ namespace wsgix::httpd {
 namespace {
 
 constexpr char kKey[] = "wsgix-groups";
-constexpr std::uint32_t kLayout = 4;
+constexpr std::uint32_t kLayout = 5;
 
 bool has_word(int retire_read) noexcept {
   pollfd pipe{retire_read, POLLIN, 0};
@@ -58,7 +58,13 @@ KeptGroup& add_group(Kept& kept, std::string_view name) {
 }
 
 KeptHost& add_host(Kept& kept, KeptGroup& group) {
-  auto* host = static_cast<KeptHost*>(apr_pcalloc(kept.pool, sizeof(KeptHost)));
+  KeptHost* host = kept.spare;
+  if (host != nullptr) {
+    kept.spare = host->older;
+    *host = KeptHost{};
+  } else {
+    host = static_cast<KeptHost*>(apr_pcalloc(kept.pool, sizeof(KeptHost)));
+  }
   host->lifeline = host->retire_read = host->retire_write = -1;
   host->older = group.newest;
   group.newest = host;
@@ -85,7 +91,15 @@ void close_host(KeptHost& host) noexcept {
   close_and_forget(host.retire_write);
 }
 
-void tidy(KeptGroup& group) noexcept {
+void remove_host(Kept& kept, KeptHost*& link) noexcept {
+  KeptHost& host = *link;
+  close_host(host);
+  link = host.older;
+  host.older = kept.spare;
+  kept.spare = &host;
+}
+
+void tidy(Kept& kept, KeptGroup& group) noexcept {
   KeptHost** link = &group.newest;
   while (KeptHost* host = *link) {
     const bool is_current = host == group.newest && group.is_defined;
@@ -100,8 +114,7 @@ void tidy(KeptGroup& group) noexcept {
       link = &host->older;
       continue;
     }
-    close_host(*host);
-    *link = host->older;
+    remove_host(kept, *link);
   }
 }
 

@@ -51,6 +51,7 @@ struct Kept {
   bool has_started;  ///< an earlier configuration has run
   apr_pool_t* pool;
   KeptGroup* groups;
+  KeptHost* spare;  ///< to be used again: the pool gives nothing back
 };
 
 /// Refuses what another version of this module has left.
@@ -68,6 +69,8 @@ void retire(const KeptHost& host) noexcept;
 void close_host(KeptHost& host) noexcept;
 void close_and_forget(int& fd) noexcept;
 /// Ended hosts that nobody needs any more leave the list; a word to one of them is passed on.
-void tidy(KeptGroup& group) noexcept;
+void tidy(Kept& kept, KeptGroup& group) noexcept;
+/// Takes one that has ended out of the list that `link` belongs to.
+void remove_host(Kept& kept, KeptHost*& link) noexcept;
 
 }  // namespace wsgix::httpd

@@ -14,7 +14,7 @@ namespace wsgix::scoreboard {
 namespace {
 
 static_assert((kDeathSlots & (kDeathSlots - 1)) == 0, "next_death may wrap");
-constexpr std::uint32_t kMagic = 0x57584232;  // "WXB2"
+constexpr std::uint32_t kMagic = 0x57584233;  // "WXB3"
 
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 static_assert(std::atomic<WorkerState>::is_always_lock_free);

@@ -89,6 +89,32 @@ class TestGracefulRestart:
         assert wait_for(lambda: len(httpd.workers()) == 3, 20), httpd.workers()
         assert httpx.get(httpd.url + "/who", trust_env=False).status_code == 200
 
+    def test_that_overtakes_another_leaves_the_newest_host_alone(self, make_httpd):
+        httpd = make_httpd(CONFIG + """
+            WSGIScriptAlias /slow $root/slow.wsgi process-group=suite application-group=%{GLOBAL}
+        """, daemon_options="processes=1 threads=2", files={
+            "pause": "0",
+            "slow.wsgi": """
+                import pathlib, sys, time
+                pause = pathlib.Path(__file__).with_name("pause").read_text()
+                print("importing takes", pause, file=sys.stderr, flush=True)
+                time.sleep(float(pause))
+                def application(*_): pass
+                """}).start()
+        httpd.tolerate(r"importing takes|worker \d+: ")  # the stacks of the one that imports
+        first, = httpd.hosts()
+        httpd.write("pause", "60")
+        httpd.graceful()
+        httpd.wait_for_log("importing takes 60")
+        second, = {host.pid for host in httpd.hosts()} - {first.pid}
+        httpd.write("pause", "0")
+
+        httpd.graceful()
+
+        assert wait_for(lambda: len(httpd.hosts()) == 1, 20), httpd.hosts()
+        assert httpd.hosts()[0].pid not in (first.pid, second)
+        assert httpx.get(httpd.url + "/who", trust_env=False).status_code == 200
+
 
 class TestDescriptors:
     variants = [*BOTH_MODES, Variant("prefork", "daemon")]

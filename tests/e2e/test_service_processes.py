@@ -57,6 +57,29 @@ class TestService:
 
         assert count(httpd, "ends") == 1 and count(httpd, "begins") == 1
 
+    def test_that_was_a_group_with_scripts_does_not_care_for_them_any_more(self, make_httpd):
+        script = "def application(environ, start_response):\n" \
+                 "    start_response('200 OK', [])\n    return [b'hello']\n"
+        httpd = server(make_httpd, """
+            WSGIDaemonProcess svc threads=2 shutdown-timeout=3
+            WSGIScriptAlias / $root/app.wsgi process-group=svc application-group=%{GLOBAL}
+            """, service_py=WAITS)
+        httpd.write("app.wsgi", script)
+        httpd.start()
+        assert httpx.get(httpd.url, trust_env=False).text == "hello"
+        config = httpd.path("httpd.conf")
+        config.write_text(config.read_text().replace("threads=2", "threads=0").replace(
+            f"WSGIScriptAlias / {httpd.path('app.wsgi')}",
+            f"WSGIImportScript {httpd.path('service.py')}"))
+        httpd.graceful()
+        assert wait_for(lambda: count(httpd, "begins") == 1, 15)
+        httpd.write("app.wsgi", script.replace("hello", "world"))
+
+        time.sleep(2)
+
+        assert [line[0] for line in notes_of(httpd)] == ["begins"]
+        assert len(httpd.workers()) == 1
+
     @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGUSR1"])
     def test_ends_at_the_signal_and_is_started_again(self, make_httpd, name):
         httpd = server(make_httpd, service_py=WAITS).start()

@@ -116,6 +116,7 @@ struct Board {
   std::atomic<std::uint32_t> generation;         ///< of the newest code and settings
   std::atomic<std::uint32_t> failures_in_a_row;  ///< of starts
   std::atomic<std::uint32_t> threads_per_worker;
+  std::atomic<std::uint32_t> used_slots;  ///< all workers are in the first so many of them
   std::array<WorkerSlot, kWorkerSlots> workers;
   std::array<DeathSlot, kDeathSlots> deaths;
   std::array<ThreadSlot, kThreadSlots> threads;

@@ -56,7 +56,7 @@ class Host : public testing::Test {
     board_fd_ = std::move(*scoreboard::create());
     board_.emplace(std::move(*scoreboard::map(board_fd_.get())));
     lifeline_ = std::move(*os::make_pipe());
-    retire_ = std::move(*os::make_pipe());
+    retire_ = std::move(*os::make_message_pair());
     handover_ = std::move(*os::make_pipe());
     listener_ = std::move(*os::listen_on(socket(), 100, std::nullopt));
   }
@@ -82,10 +82,9 @@ class Host : public testing::Test {
     const UniqueFd settings = encoded_settings();
     const UniqueFd log_file(
         ::open((folder_ + "/log").c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600));
-    const int wanted[] = {log_file.get(),         log_file.get(),
-                          settings.get(),         listener_.get(),
-                          board_fd_.get(),        lifeline_.read_end.get(),
-                          retire_.read_end.get(), handover_.write_end.get()};
+    const int wanted[] = {log_file.get(),    log_file.get(),           settings.get(),
+                          listener_.get(),   board_fd_.get(),          lifeline_.read_end.get(),
+                          retire_.one.get(), handover_.write_end.get()};
     auto child = os::fork_child();
     ASSERT_TRUE(child);
     if (child->pid() == 0) {
@@ -153,7 +152,7 @@ class Host : public testing::Test {
   UniqueFd board_fd_;
   std::optional<scoreboard::Mapping> board_;
   os::Pipe lifeline_;
-  os::Pipe retire_;
+  os::SocketPair retire_;
   os::Pipe handover_;
   UniqueFd listener_;
   os::Child host_;
@@ -243,10 +242,22 @@ TEST_F(Host, RetiresWhenItsSuccessorIsReady) {
   start();
   await_ready();
 
-  ASSERT_EQ(::write(retire_.write_end.get(), "x", 1), 1);
+  ASSERT_EQ(::write(retire_.other.get(), "x", 1), 1);
 
   EXPECT_EQ(exit_status(), 0);
   EXPECT_NE(log().find("replaced"), std::string::npos) << log();
+}
+
+TEST_F(Host, ThatIsRetiredBeforeItWasReadyRetiresItsPredecessorFirst) {
+  settings_.start_delay_ms = 50;
+  start();
+
+  ASSERT_EQ(::write(retire_.other.get(), "x", 1), 1);
+
+  EXPECT_EQ(exit_status(), 0);
+  char value = 0;
+  EXPECT_EQ(::read(handover_.read_end.get(), &value, 1), 1) << log();
+  EXPECT_EQ(log().find("workers are ready"), std::string::npos) << log();
 }
 
 TEST_F(Host, ReplacesAllWorkersOnRequest) {
