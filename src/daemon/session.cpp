@@ -115,6 +115,8 @@ Session::Ending Session::run(const Application& application) {
 
 /// Nothing was executed, and the child logs why.
 Session::Ending Session::refuse(const Error& error, std::uint16_t http_status) {
+  const std::lock_guard lock(sending_);
+  answered_ = true;
   const std::string what = to_log_line(error);
   wire::Failure failure;
   failure.code = static_cast<std::uint32_t>(error.code);
@@ -126,7 +128,10 @@ Session::Ending Session::refuse(const Error& error, std::uint16_t http_status) {
   return io_failure_ != 0 ? Ending::Broken : Ending::Answered;
 }
 
+/// The attendant may still have a line for this request: from here on it is too late for it.
 Session::Ending Session::queue_answer(const wsgix_outcome& outcome) {
+  const std::lock_guard lock(sending_);
+  answered_ = true;
   if (io_failure_ != 0) return Ending::Broken;
   if (outcome.kind == WSGIX_STALE && !head_sent_) return Ending::Stale;
   if (outcome.kind == WSGIX_COMPLETE && head_sent_) {
@@ -315,7 +320,7 @@ void Session::log(int level, std::string_view file, std::uint32_t line, std::str
   const wire::LogRecord record{severity, line, file, words};
   // Never wait for a thread that sends: it may wait for the client, and we hold the GIL.
   const std::unique_lock lock(sending_, std::try_to_lock);
-  if (!lock || io_failure_ != 0 || !channel_.queue(FrameType::Log, record)) {
+  if (!lock || answered_ || io_failure_ != 0 || !channel_.queue(FrameType::Log, record)) {
     log_.write(severity, words);
     return;
   }

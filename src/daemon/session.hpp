@@ -113,6 +113,7 @@ class Session final : public runtime::Attended {
   /// Guards the channel's queue: any thread of the application may write to wsgi.errors while
   /// another one is inside a call that sends.
   std::mutex sending_;
+  bool answered_ = false;  ///< under sending_: what is queued next belongs to another request
   std::string_view unread_;
   bool head_sent_ = false;
 };
