@@ -38,6 +38,16 @@ int failure_for(wire::AbortReason reason) {
   return WSGIX_IO_FAILED;
 }
 
+/// An interrupted request may have been loading still.
+bool proves_a_load(const wsgix_outcome& outcome) {
+  if (outcome.kind != WSGIX_FAILED) return outcome.kind != WSGIX_STALE;
+  switch (static_cast<ErrorCode>(outcome.code)) {
+    case ErrorCode::RequestTimedOut:
+    case ErrorCode::ClientGone: return false;
+    default: return outcome.code / 1000 == 6;  // 5000: loading, 4000: Python, 9000: our own fault
+  }
+}
+
 }  // namespace
 
 // ---- what others see ----
@@ -110,6 +120,7 @@ Session::Ending Session::run(const Application& application) {
   const wsgix_request request = request_for_runtime();
   wsgix_outcome outcome{};
   application.runtime->handle_request(&request, &outcome);
+  loaded_ = proves_a_load(outcome);
   return queue_answer(outcome);
 }
 

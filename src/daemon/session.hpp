@@ -67,6 +67,8 @@ class Session final : public runtime::Attended {
   Ending run(const Application& application);
   const wire::RequestHead& head() const noexcept { return scratch_.head; }
   std::uint64_t id() const noexcept { return id_; }
+  /// The script's application was there for this request, as far as its outcome tells.
+  bool has_loaded() const noexcept { return loaded_; }
   /// True while frames of this request's body are still to come.
   bool body_is_open() const noexcept { return body_ == Body::Streaming; }
 
@@ -114,6 +116,7 @@ class Session final : public runtime::Attended {
   /// another one is inside a call that sends.
   std::mutex sending_;
   bool answered_ = false;  ///< under sending_: what is queued next belongs to another request
+  bool loaded_ = false;
   std::string_view unread_;
   bool head_sent_ = false;
 };
