@@ -57,7 +57,8 @@ std::string_view remedy_for(ErrorCode code) noexcept {
     case ErrorCode::MemoryLimitReached:
       return "find what grows, or raise the hard limit of memory-recycle=";
     case ErrorCode::NewVersionBroken:
-      return "correct the script; it is tried again when it changes";
+      return "correct what the lines before name; it is tried again when the script changes, and "
+             "after a pause";
     case ErrorCode::GroupOverloaded:
       return "look at what the busiest URLs wait for; raise threads= or processes= if it is right";
 

@@ -105,7 +105,7 @@ int main(int argc, char** argv) {
   try {
     return wsgix::cli::run(argc, argv);
   } catch (const std::exception& bug) {
-    fmt::print(stderr, "wsgix: {}\n", bug.what());
+    std::fprintf(stderr, "wsgix: %s\n", bug.what());
     return wsgix::cli::kFailed;
   }
 }

@@ -71,6 +71,16 @@ Result<void> timeout(S& settings, std::string_view name, std::string_view value)
   return {};
 }
 
+/// Zero: as if it were not given.
+template <std::optional<milliseconds> S::*Member>
+Result<void> optional_timeout(S& settings, std::string_view name, std::string_view value) {
+  const auto length = accepted_time(name, value);
+  if (!length) return failed(length);
+  settings.*Member =
+      *length == milliseconds::zero() ? std::nullopt : std::optional<milliseconds>(*length);
+  return {};
+}
+
 /// For what the kernel counts in seconds.
 template <milliseconds S::*Member>
 Result<void> whole_seconds(S& settings, std::string_view name, std::string_view value) {
@@ -236,7 +246,7 @@ constexpr struct { std::string_view name; Setter set; } kOptions[] = {
     {"script-group",         script_owner<&S::script_group, &S::script_user>},
     {"startup-timeout",      timeout<&S::startup_timeout>},
     {"graceful-timeout",     timeout<&S::graceful_timeout>},
-    {"eviction-timeout",     timeout<&S::eviction_timeout>},
+    {"eviction-timeout",     optional_timeout<&S::eviction_timeout>},
     {"shutdown-timeout",     timeout<&S::shutdown_timeout>},
     {"connect-timeout",      timeout<&S::connect_timeout>},
     {"queue-timeout",        timeout<&S::queue_timeout>},

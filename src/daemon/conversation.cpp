@@ -144,12 +144,13 @@ class Dispatcher::Running {
 
 Dispatcher::Next Dispatcher::run_request(Connection& connection, Session& session, Permit& permit,
                                          ServingThread& thread) {
-  note_script(session.head(), thread);
   Session::Ending ending{};
   {
     const Running running(*this, session, thread);
     ending = session.run(application_);
   }
+  // Only now: new workers must not be made to load what has never worked.
+  if (session.has_loaded()) note_script(session.head(), thread);
   if (ending != Session::Ending::Stale) count_request();
 
   // Before the answer leaves: its reader's next request must find the permit free.
@@ -165,7 +166,8 @@ Dispatcher::Next Dispatcher::run_request(Connection& connection, Session& sessio
 
 /// The same thread mostly serves the same script: then this is one comparison.
 void Dispatcher::note_script(const wire::RequestHead& head, ServingThread& thread) {
-  constexpr std::size_t kMostScripts = 256;  // more would only be a hint the less useful
+  constexpr std::size_t kMostScripts = 256;           // more would only be a hint the less useful
+  constexpr std::chrono::minutes kBetweenReports{1};  // of one script
   const bool rolling = (head.flags & wire::RequestHead::kRolling) != 0;
   const bool reloading = (head.flags & wire::RequestHead::kReloading) != 0;
   std::string& key = thread.scratch.script_key;
@@ -173,11 +175,16 @@ void Dispatcher::note_script(const wire::RequestHead& head, ServingThread& threa
   for (const std::string_view part : {head.script, head.application_group, head.callable}) {
     key.append(part).push_back('\0');
   }
-  if (head.script.empty() || key == thread.last_script) return;
+  const auto now = Clock::now();
+  if (head.script.empty() || (key == thread.last_script && now < thread.script_is_due)) return;
   thread.last_script = key;
   {
     const std::lock_guard lock(scripts_mutex_);
-    if (scripts_.size() >= kMostScripts || !scripts_.insert(key).second) return;
+    if (scripts_.size() >= kMostScripts && scripts_.count(key) == 0) return;
+    const auto [script, is_new] = scripts_.try_emplace(key, now);
+    thread.script_is_due = script->second;
+    if (!is_new && now < script->second) return;
+    thread.script_is_due = script->second = now + kBetweenReports;
   }
   events_.script_is_used({std::string(head.script), std::string(head.application_group),
                           std::string(head.callable), rolling, reloading,

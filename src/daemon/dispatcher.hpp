@@ -8,9 +8,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -27,7 +27,8 @@ namespace wsgix::daemon {
 struct ServingThread {
   RequestScratch scratch;
   scoreboard::ThreadPlace place;
-  std::string last_script;  ///< what note_script() looked at last
+  std::string last_script;            ///< what note_script() looked at last
+  Clock::time_point script_is_due{};  ///< to be looked at again
 };
 
 struct DispatcherSettings {
@@ -48,7 +49,7 @@ class DispatcherEvents {
   virtual ~DispatcherEvents() = default;
   virtual void script_is_stale() noexcept = 0;  ///< the drain has begun already
   virtual void request_limit_reached() noexcept = 0;
-  /// Not at most once: for each script that a request names for the first time.
+  /// For each script that has answered a request: at once, then at most once a minute.
   virtual void script_is_used(const ScriptUse& script) noexcept = 0;
 };
 
@@ -125,8 +126,8 @@ class Dispatcher {
   /// During a drain the poller may report a connection twice; the memory stays for the loser.
   std::vector<std::unique_ptr<Connection>> closed_in_drain_;
 
-  std::mutex scripts_mutex_;  ///< guards the member below
-  std::set<std::string> scripts_;
+  std::mutex scripts_mutex_;                          ///< guards the member below
+  std::map<std::string, Clock::time_point> scripts_;  ///< and when each is to be reported again
 };
 
 /// One permit, or none; given back when it goes out of scope.

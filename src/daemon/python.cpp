@@ -93,16 +93,17 @@ bool Python::is_allowed(const std::string& script) const {
 }
 
 bool Python::load(const std::vector<config::Preload>& preloads) {
-  if (application_.runtime == nullptr) return true;
+  // Whoever has a Python serves better; who has none says why in each response.
+  if (application_.runtime == nullptr) return false;
   bool loaded = true;
   for (const config::Preload& preload : preloads) {
     wsgix_script script{};
     script.path = text(preload.script);
     script.application_group = text(preload.application_group);
     script.callable_name = text(preload.callable);
-    if (!is_allowed(preload.script)) continue;
     wsgix_failure why{};
-    const bool failed = application_.runtime->load_script(&script, &why) != 0;
+    const bool failed =
+        !is_allowed(preload.script) || application_.runtime->load_script(&script, &why) != 0;
     if (failed && preload.rolling) loaded = false;
   }
   return loaded;

@@ -113,6 +113,8 @@ void Watchman::hear_supervisor() {
     allow_shutdown_time();
   }
   asked_to_end = true;
+  // Not to end the thread: Python has a handler there, which raises SystemExit in the script.
+  // NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread)
   if (!std::exchange(told_, true)) ::pthread_kill(main_thread_, SIGTERM);
 }
 

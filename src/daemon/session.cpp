@@ -38,6 +38,16 @@ int failure_for(wire::AbortReason reason) {
   return WSGIX_IO_FAILED;
 }
 
+/// An interrupted request may have been loading still.
+bool proves_a_load(const wsgix_outcome& outcome) {
+  if (outcome.kind != WSGIX_FAILED) return outcome.kind != WSGIX_STALE;
+  switch (static_cast<ErrorCode>(outcome.code)) {
+    case ErrorCode::RequestTimedOut:
+    case ErrorCode::ClientGone: return false;
+    default: return outcome.code / 1000 == 6;  // 5000: loading, 4000: Python, 9000: our own fault
+  }
+}
+
 }  // namespace
 
 // ---- what others see ----
@@ -117,11 +127,14 @@ Session::Ending Session::run(const Application& application) {
   const wsgix_request request = request_for_runtime();
   wsgix_outcome outcome{};
   application.runtime->handle_request(&request, &outcome);
+  loaded_ = proves_a_load(outcome);
   return queue_answer(outcome);
 }
 
 /// Nothing was executed, and the child logs why.
 Session::Ending Session::refuse(const Error& error, std::uint16_t http_status) {
+  const std::lock_guard lock(sending_);
+  answered_ = true;
   const std::string what = to_log_line(error);
   wire::Failure failure;
   failure.code = static_cast<std::uint32_t>(error.code);
@@ -133,7 +146,10 @@ Session::Ending Session::refuse(const Error& error, std::uint16_t http_status) {
   return io_failure_ != 0 ? Ending::Broken : Ending::Answered;
 }
 
+/// The attendant may still have a line for this request: from here on it is too late for it.
 Session::Ending Session::queue_answer(const wsgix_outcome& outcome) {
+  const std::lock_guard lock(sending_);
+  answered_ = true;
   if (io_failure_ != 0) return Ending::Broken;
   if (outcome.kind == WSGIX_STALE && !head_sent_) return Ending::Stale;
   if (outcome.kind == WSGIX_COMPLETE && head_sent_) {
@@ -322,7 +338,7 @@ void Session::log(int level, std::string_view file, std::uint32_t line, std::str
   const wire::LogRecord record{severity, line, file, words};
   // Never wait for a thread that sends: it may wait for the client, and we hold the GIL.
   const std::unique_lock lock(sending_, std::try_to_lock);
-  if (!lock || io_failure_ != 0 || !channel_.queue(FrameType::Log, record)) {
+  if (!lock || answered_ || io_failure_ != 0 || !channel_.queue(FrameType::Log, record)) {
     log_.write(severity, words);
     return;
   }

@@ -68,6 +68,8 @@ class Session final : public runtime::Attended {
   std::string_view environ(std::string_view name) const noexcept;
   const wire::RequestHead& head() const noexcept { return scratch_.head; }
   std::uint64_t id() const noexcept { return id_; }
+  /// The script's application was there for this request, as far as its outcome tells.
+  bool has_loaded() const noexcept { return loaded_; }
   /// True while frames of this request's body are still to come.
   bool body_is_open() const noexcept { return body_ == Body::Streaming; }
 
@@ -116,6 +118,8 @@ class Session final : public runtime::Attended {
   /// Guards the channel's queue: any thread of the application may write to wsgi.errors while
   /// another one is inside a call that sends.
   std::mutex sending_;
+  bool answered_ = false;  ///< under sending_: what is queued next belongs to another request
+  bool loaded_ = false;
   std::string_view unread_;
   bool head_sent_ = false;
 };

@@ -25,6 +25,8 @@ namespace {
 constexpr int kExitFailed = 1;
 /// What a main thread usually has: deep recursion in an application behaves like under a shell.
 constexpr std::size_t kDefaultStackBytes = 8 * 1024 * 1024;
+/// For a worker without a supervisor, whatever the settings say.
+constexpr seconds kLeastTimeToEnd{5};
 
 /// Tells the supervisor what the serving threads find out.
 class Reporter final : public DispatcherEvents {
@@ -111,8 +113,10 @@ void Watch::hear_supervisor() {
   dispatcher_.begin_drain();
   if (word) return;
   supervisor_gone_ = true;
-  const milliseconds allowed = place_.settings.daemon.shutdown_timeout;
-  if (allowed > milliseconds::zero()) deadline_ = after(allowed);
+  const config::DaemonSettings& daemon = place_.settings.daemon;
+  const bool ends_sometime = daemon.shutdown_timeout > milliseconds::zero();
+  deadline_ = after(ends_sometime ? daemon.shutdown_timeout
+                                  : daemon.graceful_timeout + milliseconds(kLeastTimeToEnd));
 }
 
 /// Processes that started together must not all be replaced together: up to a tenth sooner.
@@ -161,11 +165,10 @@ Result<std::vector<os::Thread>> start_threads(Dispatcher& dispatcher,
 /// From here on the kernel ends this process with its supervisor. When that has gone already, the
 /// exit handlers of the application still get their time, and not more.
 void end_with_supervisor(const WorkerPlace& place) {
-  constexpr seconds kLeast{5};
   const auto asked = os::ask_for_parent_death_signal(SIGKILL);
   if (asked && !os::has_ended(place.lifeline) && ::getppid() == place.supervisor) return;
   const auto allowed = std::chrono::ceil<seconds>(place.settings.daemon.shutdown_timeout);
-  ::alarm(static_cast<unsigned>(std::max(allowed, kLeast).count()));
+  ::alarm(static_cast<unsigned>(std::max(allowed, kLeastTimeToEnd).count()));
 }
 
 std::unique_ptr<runtime::Attendant> attendant_for(const WorkerPlace& place,
@@ -180,8 +183,9 @@ std::unique_ptr<runtime::Attendant> attendant_for(const WorkerPlace& place,
           .log = place.log});
 }
 
-/// A Rolling script that cannot be loaded: the supervisor may have an older worker that can.
-bool may_serve_without_script(const WorkerPlace& place, os::SignalPipe& signals) {
+/// No Python, or a Rolling script that cannot be loaded: the supervisor may have an older worker
+/// that can.
+bool may_serve_all_the_same(const WorkerPlace& place, os::SignalPipe& signals) {
   send_report(place.control, {Report::CannotLoad, Cause::None});
   for (;;) {
     pollfd watched[] = {
@@ -204,7 +208,7 @@ Result<void> serve(const WorkerPlace& place) {
   // While Python is starting or ending nobody here hears that the supervisor has gone.
   end_with_supervisor(place);
   Python python(place.settings, place.stacks, place.log);
-  if (!python.load(place.settings.preloads) && !may_serve_without_script(place, *signals)) {
+  if (!python.load(place.settings.preloads) && !may_serve_all_the_same(place, *signals)) {
     python.stop();
     return {};
   }
@@ -223,6 +227,8 @@ Result<void> serve(const WorkerPlace& place) {
   end_with_supervisor(place);
   threads->clear();
   attendant.reset();
+  // Nobody proves progress any more: what ends now has shutdown-timeout, not deadlock-timeout.
+  place.board.workers[place.slot_number].heartbeat_us.store(0);
   python.stop();
   return {};
 }

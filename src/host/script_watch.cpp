@@ -11,6 +11,8 @@ using scoreboard::ScriptReloading;
 
 /// Requests usually reach every worker by then.
 constexpr seconds kTimeToMeet{5};
+/// More are only remembered as far as the board has room.
+constexpr std::size_t kMostWatched = 1024;
 
 bool is_same(const config::Preload& one, const config::Preload& other) {
   return one.script == other.script && one.application_group == other.application_group &&
@@ -26,6 +28,7 @@ config::Preload as_preload(const KnownScript& script) {
 
 ScriptWatch::ScriptWatch(scoreboard::Board& board) : board_(board) {
   for (const KnownScript& script : scoreboard::known_scripts(board)) {
+    watched_.push_back(script);
     files_.add(script.path, std::nullopt);
   }
 }
@@ -34,12 +37,26 @@ void ScriptWatch::remember(const daemon::ScriptUse& script) {
   const auto reloading = script.rolling     ? ScriptReloading::Rolling
                          : script.reloading ? ScriptReloading::On
                                             : ScriptReloading::Off;
-  const bool known = scoreboard::remember_script(
-      board_, {script.path, script.application_group, script.callable, reloading});
-  if (!known) return;
+  const KnownScript known{script.path, script.application_group, script.callable, reloading};
+  scoreboard::remember_script(board_, known, scoreboard::now_us());
+  if (!watch(known)) return;
   learned_.try_emplace(script.path, Clock::now());
   const bool has_time = script.modified_us != 0;
   files_.add(script.path, has_time ? std::optional(script.modified_us) : std::nullopt);
+}
+
+bool ScriptWatch::watch(const KnownScript& script) {
+  const auto same =
+      std::find_if(watched_.begin(), watched_.end(), [&](const KnownScript& candidate) {
+        return is_same(as_preload(candidate), as_preload(script));
+      });
+  if (same != watched_.end()) {
+    same->reloading = script.reloading;
+    return true;
+  }
+  if (watched_.size() >= kMostWatched) return false;
+  watched_.push_back(script);
+  return true;
 }
 
 std::vector<std::string> ScriptWatch::changed() {
@@ -73,8 +90,7 @@ bool ScriptWatch::was_learned_long_ago(const std::string& path) const {
 }
 
 bool ScriptWatch::is_reloaded(const std::string& path) const {
-  const std::vector<KnownScript> known = scoreboard::known_scripts(board_);
-  return std::any_of(known.begin(), known.end(), [&](const KnownScript& script) {
+  return std::any_of(watched_.begin(), watched_.end(), [&](const KnownScript& script) {
     return script.path == path && script.reloading != ScriptReloading::Off;
   });
 }

@@ -29,15 +29,19 @@ class ScriptWatch {
   /// A Rolling script that others have served for a while, and one with those scripts has not. Once
   /// its file is broken it could not load it any more.
   std::optional<std::string> missing_in(const std::vector<config::Preload>& scripts) const;
-  /// Those that are there.
+  /// Those that were used lately and are there.
   std::vector<scoreboard::KnownScript> known() const;
 
  private:
+  /// False: too many are watched.
+  bool watch(const scoreboard::KnownScript& script);
   bool was_learned_long_ago(const std::string& path) const;
   bool is_reloaded(const std::string& path) const;
 
   scoreboard::Board& board_;
   os::FileWatch files_;
+  /// More than the board has room for, and also what it has forgotten: a worker may still serve it.
+  std::vector<scoreboard::KnownScript> watched_;
   std::map<std::string, Clock::time_point> learned_;  ///< by this host
 };
 

@@ -223,7 +223,9 @@ void Supervision::obey(WorkerId id, const daemon::WorkerReport& report) {
     case daemon::Report::CannotLoad: cannot_load(id); break;
     case daemon::Report::UsesScript:
       scripts_.remember(report.script);
-      workers_.at(id).scripts.push_back(as_preload(report.script));
+      if (auto& loaded = workers_.at(id).scripts; !is_among(loaded, as_preload(report.script))) {
+        loaded.push_back(as_preload(report.script));
+      }
       break;
   }
 }
@@ -239,11 +241,11 @@ void Supervision::cannot_load(WorkerId id) {
   log_.write(
       LogLevel::Error,
       Error{ErrorCode::NewVersionBroken,
-            fmt::format("group '{}': worker {} cannot load a script of the group{}",
+            fmt::format("group '{}': worker {} cannot start Python or load a script of the group{}",
                         settings_.daemon.name, workers_.at(id).pid,
-                        is_turned_away ? "; the workers that have it loaded go on serving"
-                                       : ", and no other worker can serve it: its requests get an "
-                                         "error response")});
+                        is_turned_away ? "; the workers that can go on serving"
+                                       : ", and no other worker can: such requests get an error "
+                                         "response")});
 }
 
 void Supervision::reap_workers() {

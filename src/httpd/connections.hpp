@@ -22,6 +22,7 @@ struct Connection {
   bool is_new = true;  ///< Hello has not been sent
   bool welcomed = false;
   wire::Welcome worker;  ///< when welcomed
+  std::int64_t welcomed_us = 0;
 };
 
 class GroupClient {

@@ -68,6 +68,7 @@ class Relay {
   bool join_queue();
   Step may_go_on_asking();
   Result<Step> look_at_limits();
+  bool worker_has_died() const noexcept;
   Result<Step> leave_queue(Step (Relay::*answer)());
 
   // relay_frames.cpp: what the worker says

@@ -58,6 +58,7 @@ Result<Relay::Step> Relay::on_welcome(std::string_view payload) {
   if (!welcome) return failed(welcome);
   connection_->worker = *welcome;
   connection_->welcomed = true;
+  connection_->welcomed_us = scoreboard::now_us();
   handed_over_ = Clock::now();
   waiting_.reset();
   return Step::GoOn;

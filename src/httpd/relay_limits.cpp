@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How long each part of a request may take, and when the relay looks at it.
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,6 +20,9 @@ constexpr milliseconds kOnItsWay{250};
 constexpr milliseconds kBodyLook{1000};
 /// A worker with a free thread takes a connection sooner; whoever is not taken by then waits.
 constexpr milliseconds kTakenSoon{10};
+/// A process that the application forked may hold a copy of the connection: then its end tells
+/// nobody that the worker has died.
+constexpr milliseconds kDeathLook{250};
 /// Nobody tells a waiting request that the operator has paused its group.
 constexpr milliseconds kPauseLook{250};
 
@@ -79,7 +83,7 @@ Deadline Relay::next_look(bool from_client) noexcept {
   } else if (is_on_its_way()) {
     look = std::min(look, started_ + kOnItsWay);
   }
-  if (!is_queueing()) return look;
+  if (!is_queueing()) return ahead_.is_full() ? look : std::min(look, after(kDeathLook));
   if (waiting_) return std::min(look, after(kPauseLook));
   const Clock::duration queued = Clock::now() - handed_over_;
   return std::min(look, after(std::clamp<Clock::duration>(queued, kTakenSoon, kPauseLook)));
@@ -122,7 +126,19 @@ Result<Relay::Step> Relay::look_at_limits() {
     if (waits_now && !join_queue()) return leave_queue(&Relay::refuse_full_queue);
     return Step::GoOn;
   }
+  if (worker_has_died()) {
+    return failed(ErrorCode::PeerClosed, "the worker has died and its connection is still open");
+  }
   return now >= current_deadline() ? worker_is_silent() : Step::GoOn;
+}
+
+/// What it has said before is read first.
+bool Relay::worker_has_died() const noexcept {
+  if (!connection_->welcomed || ahead_.is_full()) return false;
+  const auto death = scoreboard::find_death(client_.board(), connection_->worker.pid);
+  if (!death || death->at_us < connection_->welcomed_us) return false;
+  pollfd worker{connection_->channel.fd(), POLLIN, 0};
+  return ::poll(&worker, 1, 0) == 0;
 }
 
 /// A worker may have taken the request just now. It looks for our end before it executes, and says

@@ -105,7 +105,8 @@ std::optional<Death> find_death(const Board& board, std::uint32_t pid) noexcept 
     const DeathSlot& slot = board.deaths[(next - back) % kDeathSlots];
     if (slot.pid.load(std::memory_order_acquire) != pid) continue;
     return Death{slot.wait_status.load(std::memory_order_relaxed),
-                 slot.reason.load(std::memory_order_relaxed)};
+                 slot.reason.load(std::memory_order_relaxed),
+                 slot.at_us.load(std::memory_order_relaxed)};
   }
   return std::nullopt;
 }

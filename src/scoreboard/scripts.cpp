@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wsgix/scoreboard/scripts.hpp"
 
+#include <algorithm>
 #include <optional>
 
 namespace wsgix::scoreboard {
@@ -55,9 +56,27 @@ std::optional<KnownScript> script_in(const ScriptSlot& slot) {
   return script;
 }
 
+/// Older uses are forgotten. Counted from the last use of all: a quiet group forgets nothing.
+std::int64_t oldest_remembered_us(const Board& board) {
+  std::int64_t newest = 0;
+  for (const ScriptSlot& slot : board.scripts) {
+    if (slot.used.load(std::memory_order_acquire) != kUsed) continue;
+    newest = std::max(newest, slot.last_use_us.load());
+  }
+  return newest - std::chrono::microseconds(kScriptMemory).count();
+}
+
+/// True: nobody else writes it, and nobody reads it.
+bool take(ScriptSlot& slot, std::int64_t oldest_us) {
+  std::uint32_t found = kFree;
+  if (slot.used.compare_exchange_strong(found, kBeingWritten)) return true;
+  return found == kUsed && slot.last_use_us.load() < oldest_us &&
+         slot.used.compare_exchange_strong(found, kBeingWritten);
+}
+
 }  // namespace
 
-bool remember_script(Board& board, const KnownScript& script) {
+bool remember_script(Board& board, const KnownScript& script, std::int64_t now_us) {
   const std::string bytes = text_of(script);
   if (bytes.size() > kScriptTextBytes) return false;
   const auto reloading = static_cast<std::uint32_t>(script.reloading);
@@ -66,14 +85,16 @@ bool remember_script(Board& board, const KnownScript& script) {
     const std::optional<KnownScript> known = script_in(slot);
     if (known && text_of(*known) == bytes) {
       slot.reloading.store(reloading);
+      slot.last_use_us.store(now_us);
       return true;
     }
   }
+  const std::int64_t oldest_us = oldest_remembered_us(board);
   for (ScriptSlot& slot : board.scripts) {
-    std::uint32_t free = kFree;
-    if (!slot.used.compare_exchange_strong(free, kBeingWritten)) continue;
+    if (!take(slot, oldest_us)) continue;
     store_bytes(slot, bytes);
     slot.reloading.store(reloading);
+    slot.last_use_us.store(now_us);
     slot.used.store(kUsed, std::memory_order_release);
     return true;
   }
@@ -81,10 +102,14 @@ bool remember_script(Board& board, const KnownScript& script) {
 }
 
 std::vector<KnownScript> known_scripts(const Board& board) {
+  const std::int64_t oldest_us = oldest_remembered_us(board);
   std::vector<KnownScript> scripts;
   for (const ScriptSlot& slot : board.scripts) {
     if (slot.used.load(std::memory_order_acquire) != kUsed) continue;
-    if (auto script = script_in(slot)) scripts.push_back(std::move(*script));
+    if (slot.last_use_us.load() < oldest_us) continue;
+    auto script = script_in(slot);
+    const bool is_whole = slot.used.load(std::memory_order_acquire) == kUsed;
+    if (script && is_whole) scripts.push_back(std::move(*script));
   }
   return scripts;
 }

@@ -13,7 +13,7 @@ constexpr std::array kCommands = {Command::Status, Command::Reload, Command::Dra
                                   Command::Stacks};
 constexpr char kMember[] = "command";
 
-Failed refused(std::string what) {
+Failed refused(const std::string& what) {
   return failed(ErrorCode::CommandRefused, "control socket: " + what);
 }
 

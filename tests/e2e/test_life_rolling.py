@@ -35,8 +35,8 @@ def put(httpd, text):
 
 
 def expect_broken_loads(httpd):
-    httpd.expect_log(r"WX2018: group 'suite': worker \d+ cannot load a script of the group; the "
-                     r"workers that have it loaded go on serving", traceback=True)
+    httpd.expect_log(r"WX2018: group 'suite': worker \d+ cannot start Python or load a script of "
+                     r"the group; the workers that can go on serving", traceback=True)
     httpd.tolerate(r"WX5007: |ModuleNotFoundError: No module named")
 
 

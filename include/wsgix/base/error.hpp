@@ -41,7 +41,7 @@ enum class ErrorCode : std::uint16_t {
   WorkerHangs = 2015,         ///< its Python makes no progress
   RequestStuck = 2016,        ///< a request did not come back: its worker is replaced
   MemoryLimitReached = 2017,  ///< the hard limit of memory-recycle=
-  NewVersionBroken = 2018,    ///< a Rolling script could not be loaded, the old workers stay
+  NewVersionBroken = 2018,    ///< no Python, or a Rolling script not loaded: the old workers stay
   GroupOverloaded = 2019,     ///< every thread is busy, and requests wait
 
   // Since 2040: the control socket of a group

@@ -14,8 +14,8 @@ enum class Report : std::uint8_t {
   Ready = 1,           ///< it serves from now on
   Leaving = 2,         ///< it takes no more requests and ends when the running ones have
   WantsSuccessor = 3,  ///< it serves until it is told to retire
-  CannotLoad = 4,      ///< a Rolling script of the group failed to load: it waits for a word
-  UsesScript = 5,      ///< a request has named this script for the first time
+  CannotLoad = 4,      ///< Python, or a Rolling script, failed to load: it waits for a word
+  UsesScript = 5,      ///< a request was answered by this script; repeated each minute
 };
 enum class Cause : std::uint8_t {
   None = 0,

@@ -94,8 +94,9 @@ struct WaitSlot {
 
 /// A script that the group has served, so that a new worker loads it before it serves.
 struct ScriptSlot {
-  std::atomic<std::uint32_t> used;       ///< stored last, with release; never taken back
-  std::atomic<std::uint32_t> reloading;  ///< enum ScriptReloading
+  std::atomic<std::uint32_t> used;        ///< stored last, with release
+  std::atomic<std::uint32_t> reloading;   ///< enum ScriptReloading
+  std::atomic<std::int64_t> last_use_us;  ///< by a request, about
   std::array<std::atomic<std::uint64_t>, kScriptTextBytes / 8>
       text;  ///< path, group, callable, each ends with NUL
 };
@@ -149,6 +150,7 @@ std::int64_t now_us() noexcept;
 struct Death {
   std::int32_t wait_status;
   EndReason reason;
+  std::int64_t at_us = 0;
 };
 void record_death(Board& board, std::uint32_t pid, std::int32_t wait_status, EndReason reason);
 /// What the supervisor has written about that process, if it has already.

@@ -3,6 +3,8 @@
 // later host, loads them before it serves. Written by supervisors.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -19,9 +21,13 @@ struct KnownScript {
   bool operator==(const KnownScript&) const = default;
 };
 
-/// Remembers it; a known one only changes its reloading. False: there is no room, or it is too
-/// long.
-bool remember_script(Board& board, const KnownScript& script);
+/// What no request has used for so long, while others were used, is forgotten: the configuration
+/// may not know it any more.
+inline constexpr std::chrono::hours kScriptMemory{1};
+
+/// Remembers it, used at `now_us`; a known one changes its reloading. False: there is no room, or
+/// it is too long.
+bool remember_script(Board& board, const KnownScript& script, std::int64_t now_us);
 std::vector<KnownScript> known_scripts(const Board& board);
 
 }  // namespace wsgix::scoreboard

@@ -207,6 +207,19 @@ TEST_F(DispatcherTest, ShowsTheRunningRequestAndReportsItsScriptOnce) {
   EXPECT_EQ(events_.used()[0], (ScriptUse{"/srv/app.wsgi", "", "application", false, false, 0}));
 }
 
+TEST_F(DispatcherTest, ReportsAScriptOnlyOnceItHasBeenLoaded) {
+  std::uint32_t code = 5007;
+  handler() = [&](const wsgix_request&) { return wsgix_outcome{WSGIX_FAILED, 500, code}; };
+  serve(1);
+  Client client(path_);
+
+  client.ask().answer();
+  EXPECT_TRUE(events_.used().empty());
+  code = 6001;
+  client.ask().answer();
+  EXPECT_EQ(events_.used().size(), 1u);
+}
+
 TEST_F(DispatcherTest, ExecutesOnlyAScriptOfTheDemandedOwner) {
   bool was_executed = false;
   handler() = [&](const wsgix_request& request) {

@@ -57,7 +57,8 @@ class Host : public testing::Test {
     board_.emplace(std::move(*scoreboard::map(board_fd_.get())));
     lifeline_ = std::move(*os::make_pipe());
     retire_ = std::move(*os::make_message_pair());
-    handover_ = std::move(*os::make_pipe());
+    predecessor_ = std::move(*os::make_pipe());
+    no_predecessor_ = UniqueFd(::open("/dev/null", O_WRONLY | O_CLOEXEC));
     listener_ = std::move(*os::listen_on(socket(), 100, std::nullopt));
   }
   void TearDown() override {
@@ -82,9 +83,10 @@ class Host : public testing::Test {
     const UniqueFd settings = encoded_settings();
     const UniqueFd log_file(
         ::open((folder_ + "/log").c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600));
-    const int wanted[] = {log_file.get(),    log_file.get(),           settings.get(),
-                          listener_.get(),   board_fd_.get(),          lifeline_.read_end.get(),
-                          retire_.one.get(), handover_.write_end.get()};
+    const int handover = has_predecessor_ ? predecessor_.write_end.get() : no_predecessor_.get();
+    const int wanted[] = {log_file.get(),    log_file.get(),  settings.get(),
+                          listener_.get(),   board_fd_.get(), lifeline_.read_end.get(),
+                          retire_.one.get(), handover};
     auto child = os::fork_child();
     ASSERT_TRUE(child);
     if (child->pid() == 0) {
@@ -100,7 +102,6 @@ class Host : public testing::Test {
       ::_exit(127);
     }
     host_ = std::move(*child);
-    handover_.write_end.reset();
   }
 
   bool eventually(const std::function<bool()>& holds) {
@@ -111,11 +112,7 @@ class Host : public testing::Test {
     return false;
   }
   void await_ready() {
-    pollfd byte{handover_.read_end.get(), POLLIN, 0};
-    ASSERT_EQ(::poll(&byte, 1, 15'000), 1) << log();
-    char value = 0;
-    ASSERT_EQ(::read(handover_.read_end.get(), &value, 1), 1) << log();
-    ASSERT_TRUE(eventually([&] { return (*board_)->ready_workers.load() == 2; }));
+    ASSERT_TRUE(eventually([&] { return (*board_)->ready_workers.load() == 2; })) << log();
   }
   std::vector<pid_t> workers() const {
     std::vector<pid_t> pids;
@@ -153,7 +150,9 @@ class Host : public testing::Test {
   std::optional<scoreboard::Mapping> board_;
   os::Pipe lifeline_;
   os::SocketPair retire_;
-  os::Pipe handover_;
+  bool has_predecessor_ = false;
+  os::Pipe predecessor_;  ///< what its retire pipe would be
+  UniqueFd no_predecessor_;
   UniqueFd listener_;
   os::Child host_;
 };
@@ -249,6 +248,7 @@ TEST_F(Host, RetiresWhenItsSuccessorIsReady) {
 }
 
 TEST_F(Host, ThatIsRetiredBeforeItWasReadyRetiresItsPredecessorFirst) {
+  has_predecessor_ = true;
   settings_.start_delay_ms = 50;
   start();
 
@@ -256,7 +256,7 @@ TEST_F(Host, ThatIsRetiredBeforeItWasReadyRetiresItsPredecessorFirst) {
 
   EXPECT_EQ(exit_status(), 0);
   char value = 0;
-  EXPECT_EQ(::read(handover_.read_end.get(), &value, 1), 1) << log();
+  EXPECT_EQ(::read(predecessor_.read_end.get(), &value, 1), 1) << log();
   EXPECT_EQ(log().find("workers are ready"), std::string::npos) << log();
 }
 

@@ -135,9 +135,9 @@ TEST(KnownScripts, AreRememberedOnceWithTheirLatestReloading) {
   rolling.reloading = ScriptReloading::Rolling;
   const KnownScript other{"/srv/a.wsgi", "host|/app", "application", ScriptReloading::Off};
 
-  EXPECT_TRUE(remember_script(*shared.board, script));
-  EXPECT_TRUE(remember_script(*shared.board, other));
-  EXPECT_TRUE(remember_script(*shared.board, rolling));
+  EXPECT_TRUE(remember_script(*shared.board, script, 1));
+  EXPECT_TRUE(remember_script(*shared.board, other, 1));
+  EXPECT_TRUE(remember_script(*shared.board, rolling, 1));
 
   EXPECT_EQ(known_scripts(*shared.board), (std::vector<KnownScript>{rolling, other}));
 }
@@ -145,16 +145,36 @@ TEST(KnownScripts, AreRememberedOnceWithTheirLatestReloading) {
 TEST(KnownScripts, HaveABound) {
   Shared shared;
   for (std::size_t i = 0; i < kScriptSlots; ++i) {
-    EXPECT_TRUE(remember_script(*shared.board, {"/srv/" + std::to_string(i), "", "a"}));
+    EXPECT_TRUE(remember_script(*shared.board, {"/srv/" + std::to_string(i), "", "a"}, 1));
   }
 
-  EXPECT_FALSE(remember_script(*shared.board, {"/srv/one-more", "", "a"}));
-  EXPECT_FALSE(remember_script(*shared.board, {std::string(kScriptTextBytes, 'x'), "", "a"}));
+  EXPECT_FALSE(remember_script(*shared.board, {"/srv/one-more", "", "a"}, 1));
+  EXPECT_FALSE(remember_script(*shared.board, {std::string(kScriptTextBytes, 'x'), "", "a"}, 1));
+}
+
+TEST(KnownScripts, AreForgottenWhenOnlyOthersAreUsed) {
+  Shared shared;
+  const std::int64_t memory_us = std::chrono::microseconds(kScriptMemory).count();
+  const KnownScript removed{"/srv/removed.wsgi", "", "a", ScriptReloading::Rolling};
+  const KnownScript kept{"/srv/kept.wsgi", "", "a", ScriptReloading::Rolling};
+  for (std::size_t i = 2; i < kScriptSlots; ++i) {
+    remember_script(*shared.board, {"/srv/" + std::to_string(i), "", "a"}, 5 + memory_us);
+  }
+  remember_script(*shared.board, removed, 4);
+  remember_script(*shared.board, kept, 4);
+
+  EXPECT_EQ(known_scripts(*shared.board).size(), kScriptSlots - 2);
+  EXPECT_TRUE(remember_script(*shared.board, kept, 6));
+  EXPECT_EQ(known_scripts(*shared.board).size(), kScriptSlots - 1);
+  // The place of the forgotten one, and no other.
+  EXPECT_TRUE(remember_script(*shared.board, {"/srv/new", "", "a"}, 7));
+  EXPECT_FALSE(remember_script(*shared.board, {"/srv/one-more", "", "a"}, 8));
+  EXPECT_EQ(known_scripts(*shared.board).size(), kScriptSlots);
 }
 
 TEST(KnownScripts, SurviveAnyBytes) {
   Shared shared;
-  remember_script(*shared.board, {"/srv/a.wsgi", "", "application"});
+  remember_script(*shared.board, {"/srv/a.wsgi", "", "application"}, 1);
   for (auto& word : shared.board->scripts[0].text) word = ~std::uint64_t{0};
 
   EXPECT_TRUE(known_scripts(*shared.board).empty());
