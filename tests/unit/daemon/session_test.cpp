@@ -61,12 +61,12 @@ class SessionTest : public ::testing::Test {
 
 TEST_F(SessionTest, ALineBehindTheAnswerIsForTheLogOfTheGroup) {
   handler() = [this](const wsgix_request& request) {
-    session_->log_line(LogLevel::Error, "in time");
+    session_->log(3, {}, 0, "in time");
     return respond(request, "");
   };
 
   EXPECT_EQ(session_->run(application_), Session::Ending::Answered);
-  session_->log_line(LogLevel::Error, "too late");
+  session_->log(3, {}, 0, "too late");
 
   EXPECT_EQ(sent(), "Log ResponseHead ResponseEnd");
   EXPECT_EQ(log_.text, "too late\n");
@@ -76,7 +76,7 @@ TEST_F(SessionTest, ALineBehindARefusalIsForTheLogOfTheGroup) {
   application_ = {nullptr, Error{ErrorCode::PythonDidNotStart, "no Python"}};
 
   EXPECT_EQ(session_->run(application_), Session::Ending::Answered);
-  session_->log_line(LogLevel::Error, "too late");
+  session_->log(3, {}, 0, "too late");
 
   EXPECT_EQ(sent(), "Failure");
   EXPECT_EQ(log_.text, "too late\n");
