@@ -47,7 +47,10 @@ bool is_reloaded(const GroupStatus& before, const GroupStatus& now) {
   return !old_one_serves && is_complete(now);
 }
 
-bool is_drained(const GroupStatus& now) { return now.workers.empty(); }
+/// Those that start are of a host that will take over, and drain as soon as it does.
+bool is_drained(const GroupStatus& now) {
+  return workers_in(now, "starting") == now.workers.size();
+}
 
 std::string failed_start(const GroupStatus& before, const GroupStatus& now) {
   // The newest stands first.

@@ -98,10 +98,20 @@ bool Commands::is_superseded() const noexcept {
   return newest != ::getpid() && lives(newest);
 }
 
+std::string Commands::why_not_reloaded() const {
+  const std::uint32_t failures = board_.failures_in_a_row.load();
+  return fmt::format(
+      "httpd was restarted, and the group's new host (pid {}) is not ready yet{}; try it again "
+      "then",
+      board_.host_pid.load(),
+      failures == 0 ? ""
+                    : fmt::format(": {} starts of its workers in a row have failed, see the error "
+                                  "log",
+                                  failures));
+}
+
 std::string Commands::carry_out(Command command) {
-  if (command != Command::Stacks && is_superseded()) {
-    return "httpd was restarted, and the group's new host is not ready yet; try it again then";
-  }
+  if (command == Command::Reload && is_superseded()) return why_not_reloaded();
   const bool is_paused = operations_.is_paused();
   switch (command) {
     case Command::Status: break;

@@ -40,6 +40,9 @@ class Commands {
   Deadline next_deadline() const;
   void serve(Deadline now);
 
+  /// A newer host of the group is starting. Until it is ready this one serves, and drains and
+  /// resumes when it is told to; the newer one then finds on the board which of it holds.
+  bool is_superseded() const noexcept;
   /// This host serves now; its predecessor, if there is one, has been told to retire.
   void take_over() noexcept { predecessor_ = 0; }
   void stop_listening() noexcept { socket_.stop_listening(); }
@@ -50,8 +53,7 @@ class Commands {
   /// Why nothing was done; empty: done.
   std::string obey(std::string_view line, const CommandPeer& peer);
   std::string carry_out(wire::Command command);
-  /// A newer host of the group is starting: commands are for that one.
-  bool is_superseded() const noexcept;
+  std::string why_not_reloaded() const;
   bool may_command(const CommandPeer& peer) const noexcept;
 
   const config::HostSettings& settings_;

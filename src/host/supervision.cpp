@@ -84,8 +84,7 @@ Result<void> Supervision::run() {
   board_.host_pid.store(static_cast<std::uint32_t>(::getpid()));
   board_.threads_per_worker.store(static_cast<std::uint32_t>(settings_.daemon.threads));
   reclaim_places();
-  // What the operator has drained stays so in a new generation of the configuration.
-  if (board_.group_state.load() == scoreboard::GroupState::Paused) group_.pause(Clock::now());
+  stay_drained();
 
   while (!finished_) {
     group_.time_passed(Clock::now());
@@ -178,8 +177,14 @@ void Supervision::tell_predecessor_to_retire() {
   predecessor_serves_ = false;
 }
 
+/// What the operator has drained stays so in a new generation of the configuration.
+void Supervision::stay_drained() {
+  if (board_.group_state.load() == scoreboard::GroupState::Paused) group_.pause(Clock::now());
+}
+
 /// Nobody reads the other end of the handover any more: its host has ended.
 void Supervision::notice_end_of_predecessor() {
+  stay_drained();
   predecessor_serves_ = false;
   group_.predecessor_ended(Clock::now());
 }

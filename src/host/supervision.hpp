@@ -39,6 +39,7 @@ class Supervision : private Operations {
   void hear_signals();
   void hear_retire_pipe();
   void tell_predecessor_to_retire();
+  void stay_drained();
   void notice_end_of_predecessor();
   void replace_workers(supervisor::Reason reason);
   void hear_worker(supervisor::WorkerId id, Running& worker);

@@ -177,6 +177,7 @@ void Supervision::kill_who_had_their_time() {
 }
 
 void Supervision::report_ready() {
+  if (predecessor_serves_) stay_drained();
   commands_.take_over();
   log_.write(LogLevel::Info,
              fmt::format("WX2013: group '{}': {} of {} workers are ready", settings_.daemon.name,
@@ -192,8 +193,12 @@ void Supervision::show_on_board() {
   }
   slots_.show_totals();
   if (group_.is_ending()) return;  // what is said of the group is now said by another host
-  board_.generation.store(group_.generation());
-  board_.failures_in_a_row.store(static_cast<std::uint32_t>(group_.failures_in_a_row()));
+  // The newest host says how its starts go, the one that serves whether it does.
+  if (!commands_.is_superseded()) {
+    board_.generation.store(group_.generation());
+    board_.failures_in_a_row.store(static_cast<std::uint32_t>(group_.failures_in_a_row()));
+  }
+  if (predecessor_serves_) return;
   board_.group_state.store(group_.is_paused() ? scoreboard::GroupState::Paused
                                               : scoreboard::GroupState::Serving);
 }

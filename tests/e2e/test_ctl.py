@@ -278,6 +278,30 @@ class TestCommands:
         assert now["host"] != old_host and now["state"] == "serving"
         assert not ready(now) & {worker["pid"] for worker in group["workers"]}
 
+    def test_the_host_that_serves_drains_and_resumes_while_the_new_one_is_not_ready(
+            self, make_httpd):
+        httpd = make_httpd(CONFIG + """
+            WSGIScriptAlias /slow $root/slow.wsgi process-group=suite application-group=%{GLOBAL}
+        """, daemon_options="processes=1 threads=2", files={"slow.wsgi": ""})
+        httpd.write("slow.wsgi", "def application(*_): pass\n")
+        httpd.start()
+        all_ready(httpd, 1)
+        httpd.write("slow.wsgi", "import time\ntime.sleep(8)\ndef application(*_): pass\n")
+        httpd.graceful()
+        assert wait_for(lambda: groups(httpd)[0]["state"] == "superseded", 5)
+        old_host = groups(httpd)[0]["host"]
+
+        drained = ctl(httpd, "drain", "suite")
+
+        assert drained.returncode == DONE, drained.stderr
+        assert groups(httpd)[0]["host"] == old_host
+        assert httpd.raw_get("/who").startswith(b"HTTP/1.1 503")
+        httpd.tolerate("WX")
+        assert wait_for(lambda: groups(httpd)[0]["host"] != old_host, 20, 0.2)
+        assert groups(httpd)[0]["state"] == "paused"
+        assert ctl(httpd, "resume", "suite").returncode == DONE
+        assert len(ready(groups(httpd)[0])) == 1
+
     def test_a_removed_group_takes_its_socket_with_it(self, make_httpd):
         httpd = make_httpd(CONFIG + "WSGIDaemonProcess other processes=1\n").start()
         config = httpd.path("httpd.conf")
