@@ -28,7 +28,7 @@ CommandSocket::CommandSocket(UniqueFd listener, Answer answer)
       answer_(std::move(answer)) {}
 
 void CommandSocket::watch(std::vector<pollfd>& watched) const {
-  if (listener_ && connections_.size() < kMostConnections) {
+  if (listener_ && !accepts_again_ && connections_.size() < kMostConnections) {
     watched.push_back({listener_.get(), POLLIN, 0});
   }
   for (const Connection& connection : connections_) {
@@ -38,7 +38,7 @@ void CommandSocket::watch(std::vector<pollfd>& watched) const {
 }
 
 Deadline CommandSocket::next_deadline() const noexcept {
-  Deadline soonest = kNever;
+  Deadline soonest = accepts_again_.value_or(kNever);
   for (const Connection& connection : connections_) {
     soonest = std::min(soonest, connection.deadline);
   }
@@ -46,21 +46,32 @@ Deadline CommandSocket::next_deadline() const noexcept {
 }
 
 void CommandSocket::serve(Deadline now) {
+  if (accepts_again_ && *accepts_again_ <= now) accepts_again_.reset();
   accept_some(now);
   std::erase_if(connections_, [&](Connection& connection) {
     return advance(connection) == Progress::Finished || connection.deadline <= now;
   });
 }
 
-void CommandSocket::close() noexcept {
+void CommandSocket::stop_listening() noexcept {
   listener_.reset();
+  accepts_again_.reset();
+}
+
+void CommandSocket::close() noexcept {
+  stop_listening();
   connections_.clear();
 }
 
 void CommandSocket::accept_some(Deadline now) {
-  while (listener_ && connections_.size() < kMostConnections) {
+  while (listener_ && !accepts_again_ && connections_.size() < kMostConnections) {
     UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (!socket) return;
+    if (!socket) {
+      // Without a descriptor for it the connection stays, and poll(2) would return at once for
+      // ever.
+      if (!is_for_later(errno)) accepts_again_ = now + kPauseAfterFailure;
+      return;
+    }
     ucred peer{};
     socklen_t size = sizeof peer;
     if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) continue;

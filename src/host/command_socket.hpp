@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,7 @@ class CommandSocket {
 
   static constexpr std::size_t kMostConnections = 8;
   static constexpr seconds kPatience{5};
+  static constexpr milliseconds kPauseAfterFailure{100};
 
   /// Anything but a listening socket counts as none.
   CommandSocket(UniqueFd listener, Answer answer);
@@ -40,7 +42,7 @@ class CommandSocket {
   void serve(Deadline now);
 
   /// Takes no more connections; those that are there are answered.
-  void stop_listening() noexcept { listener_.reset(); }
+  void stop_listening() noexcept;
   /// In a child of the supervisor: nothing of it stays open there.
   void close() noexcept;
 
@@ -59,6 +61,7 @@ class CommandSocket {
   Progress receive_line(Connection& connection) const;
 
   UniqueFd listener_;
+  std::optional<Deadline> accepts_again_;  ///< after accept(2) has failed
   Answer answer_;
   std::vector<Connection> connections_;
 };

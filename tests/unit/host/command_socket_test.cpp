@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <filesystem>
@@ -93,6 +94,25 @@ TEST_F(CommandSocketTest, ReadsNoMoreThanALineMayHave) {
   ASSERT_EQ(lines_.size(), 1u);
   EXPECT_GT(lines_[0].size(), wire::kMaxCommandBytes);  // and so decode_command() refuses it
   EXPECT_LE(lines_[0].size(), 2 * wire::kMaxCommandBytes);
+}
+
+TEST_F(CommandSocketTest, RestsWhenThereIsNoDescriptorForAConnection) {
+  const UniqueFd one = client();
+  say(one, "hello\n");
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const UniqueFd next_free(::dup(one.get()));
+  const rlimit none{static_cast<rlim_t>(next_free.get()), before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+
+  socket_->serve(start_);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+
+  EXPECT_EQ(watched(), 0u);
+  EXPECT_EQ(socket_->next_deadline(), start_ + CommandSocket::kPauseAfterFailure);
+  socket_->serve(start_ + CommandSocket::kPauseAfterFailure);
+  EXPECT_EQ(heard(one), "fine\n");
+  EXPECT_EQ(watched(), 1u);
 }
 
 TEST_F(CommandSocketTest, ClosesWhoSaysNothing) {
