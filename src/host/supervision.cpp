@@ -27,6 +27,9 @@ using supervisor::WorkerId;
 
 constexpr milliseconds kBetweenStackLines{50};
 constexpr seconds kBetweenReclaims{1};
+constexpr int kReportsPerRound = 64;
+/// More than a socket holds of them; who still writes is a child that the worker left behind.
+constexpr int kLastReports = 1024;
 
 /// The first host of a group has nobody to take over from: there the parent leaves the null device.
 bool has_predecessor() {
@@ -121,7 +124,7 @@ void Supervision::wait() {
   // Words before ends: the last word of a worker says why it ended.
   for (std::size_t i = 0; i < ids.size(); ++i) {
     Running& worker = workers_.at(ids[i]);
-    if (watched[first_worker + 2 * i].revents != 0) hear_worker(ids[i], worker);
+    if (watched[first_worker + 2 * i].revents != 0) hear_worker(ids[i], worker, kReportsPerRound);
     if (watched[first_worker + 2 * i + 1].revents != 0) hear_stacks(worker);
   }
   if (watched[0].revents != 0) hear_signals();
@@ -189,8 +192,9 @@ void Supervision::notice_end_of_predecessor() {
   group_.predecessor_ended(Clock::now());
 }
 
-void Supervision::hear_worker(WorkerId id, Running& worker) {
-  while (worker.control) {
+/// A worker that never stops talking must not keep the supervisor from the others.
+void Supervision::hear_worker(WorkerId id, Running& worker, int most_reports) {
+  for (int heard = 0; worker.control && heard < most_reports; ++heard) {
     const auto report = daemon::receive_report(worker.control.get());
     if (!report) {
       if (report.error().code != ErrorCode::PeerClosed) {
@@ -262,7 +266,7 @@ void Supervision::reap_workers() {
 
 void Supervision::bury(Workers::iterator worker, int wait_status) {
   const WorkerId id = worker->first;
-  hear_worker(id, worker->second);
+  hear_worker(id, worker->second, kLastReports);
   stacks_.finish(worker->second);
   const Running dead = std::move(worker->second);
   workers_.erase(worker);

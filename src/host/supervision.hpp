@@ -42,7 +42,7 @@ class Supervision : private Operations {
   void stay_drained();
   void notice_end_of_predecessor();
   void replace_workers(supervisor::Reason reason);
-  void hear_worker(supervisor::WorkerId id, Running& worker);
+  void hear_worker(supervisor::WorkerId id, Running& worker, int most_reports);
   void hear_stacks(Running& worker);
   void obey(supervisor::WorkerId id, const daemon::WorkerReport& report);
   bool has_served(supervisor::WorkerId id) const;
