@@ -65,9 +65,10 @@ void Attendant::attend() {
     bool writes_stacks = false;
     {
       Lock lock(mutex_);
-      changed_.wait_until(lock, next_look(), [this] {
-        return ending_ || stacks_wanted_ || Clock::now() >= next_look();
-      });
+      // Asked anew each time: a request that was enrolled meanwhile may be due sooner.
+      while (!ending_ && !stacks_wanted_ && Clock::now() < next_look()) {
+        changed_.wait_until(lock, next_look());
+      }
       if (ending_) return;
       const auto now = Clock::now();
       late = due(now);

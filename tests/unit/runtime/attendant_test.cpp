@@ -93,6 +93,20 @@ TEST_F(AttendantTest, ExplainsAndInterruptsARequestThatIsLate) {
   EXPECT_NE(request.log.find("in view"), std::string::npos) << request.log;
 }
 
+TEST_F(AttendantTest, IsOnTimeForARequestThatComesWhileItHasNothingToDo) {
+  Attendant attendant(table(), {{}, false, log_});
+  std::this_thread::sleep_for(milliseconds(50));
+  Request request;
+  const auto began = Clock::now();
+
+  attendant.enroll(7, after(milliseconds(100)), request);
+
+  ASSERT_TRUE(fake_.await([&] { return !fake_.interrupted.empty(); }));
+  attendant.withdraw(7);
+  EXPECT_GE(Clock::now() - began, milliseconds(100));
+  EXPECT_LT(Clock::now() - began, seconds(5));
+}
+
 TEST_F(AttendantTest, InterruptsWithoutAWordWhoseClientHasGone) {
   Attendant attendant(table(), {{}, true, log_});
   Request request;
