@@ -216,6 +216,7 @@ class TestWithoutRequestBuffering:
     config = CONFIG
 
     def test_a_slow_upload_holds_a_thread(self, httpd, client):
+        httpd.tolerate_overload()
         client.timeout = AT_ONCE
         head = b"POST /checksum HTTP/1.0\r\nHost: x\r\nContent-Length: 200000\r\n\r\n"
         with connections(httpd, head + b"x" * 1000, 4) as slow:

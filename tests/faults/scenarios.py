@@ -346,6 +346,8 @@ def growth(stage, connections, scale):
             site.httpd.graceful()
         site.ask()
         wait_for(lambda: len(site.httpd.hosts()) == 1, 30)
+        # The parent closes what it kept for an ended host with the next round of its monitor.
+        wait_for(lambda: counts_of(site.httpd.parent)[0] <= before[0], 5)
         after = counts_of(site.httpd.parent)
         said.note(f"{rounds} gracefuls: descriptors {before[0]} to {after[0]}, mappings "
                   f"{before[1]} to {after[1]}, resident {before[2]} to {after[2]} KiB")
