@@ -4,12 +4,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <climits>
-#include <csignal>
 
 #include "descriptors.hpp"
 #include "group_report.hpp"
+#include "wsgix/os/child.hpp"
 #include "wsgix/wire/group_status.hpp"
 
 namespace wsgix::host {
@@ -27,8 +26,6 @@ std::string path_of_error_log() {
   const bool is_file = size > 0 && path[0] == '/' && path != std::string_view("/dev/null");
   return is_file ? std::string(path, static_cast<std::size_t>(size)) : std::string();
 }
-
-bool lives(pid_t pid) noexcept { return pid > 0 && (::kill(pid, 0) == 0 || errno != ESRCH); }
 
 }  // namespace
 
@@ -52,7 +49,7 @@ Deadline Commands::next_deadline() const {
 }
 
 void Commands::serve(Deadline now) {
-  if (predecessor_ != 0 && !lives(predecessor_)) predecessor_ = 0;
+  if (predecessor_ != 0 && !os::process_exists(predecessor_)) predecessor_ = 0;
   if (predecessor_ == 0) socket_.serve(now);
 }
 
@@ -95,7 +92,7 @@ std::string Commands::obey(std::string_view line, const CommandPeer& peer) {
 
 bool Commands::is_superseded() const noexcept {
   const auto newest = static_cast<pid_t>(board_.host_pid.load());
-  return newest != ::getpid() && lives(newest);
+  return newest != ::getpid() && os::process_exists(newest);
 }
 
 std::string Commands::why_not_reloaded() const {

@@ -3,20 +3,10 @@
 
 #include <unistd.h>
 
-#include <cerrno>
-#include <csignal>
-
+#include "wsgix/os/child.hpp"
 #include "wsgix/scoreboard/threads.hpp"
 
 namespace wsgix::host {
-namespace {
-
-bool is_dead(std::uint32_t pid) noexcept {
-  return ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH;
-}
-
-}  // namespace
-
 using scoreboard::WorkerSlot;
 using scoreboard::WorkerState;
 
@@ -26,7 +16,7 @@ Slots::Slots(scoreboard::Board& board) noexcept
 void Slots::reclaim_from_the_dead() noexcept {
   for (std::uint32_t number = 0; number < board_.workers.size(); ++number) {
     const std::uint32_t pid = board_.workers[number].pid.load();
-    if (pid == 0 || !is_dead(pid)) continue;
+    if (pid == 0 || os::process_exists(static_cast<pid_t>(pid))) continue;
     scoreboard::free_threads_of(board_, pid);
     free(number, pid);
   }

@@ -5,10 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <csignal>
 
 #include "descriptors.hpp"
+#include "wsgix/os/child.hpp"
 #include "wsgix/os/descriptors.hpp"
 
 namespace wsgix::host {
@@ -18,8 +17,7 @@ constexpr int kLookMs = 50;
 
 bool lives(const scoreboard::WorkerSlot& slot) {
   if (slot.state.load() == scoreboard::WorkerState::Free) return false;
-  const auto pid = static_cast<pid_t>(slot.pid.load());
-  return pid > 0 && (::kill(pid, 0) == 0 || errno != ESRCH);
+  return os::process_exists(static_cast<pid_t>(slot.pid.load()));
 }
 
 }  // namespace

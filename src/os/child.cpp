@@ -36,6 +36,10 @@ Result<Child> fork_child() {
   return Child(pid);
 }
 
+bool process_exists(pid_t pid) noexcept {
+  return pid > 0 && (::kill(pid, 0) == 0 || errno != ESRCH);
+}
+
 std::string describe_end(int wait_status) {
   if (WIFSIGNALED(wait_status)) {
     const int signal = WTERMSIG(wait_status);

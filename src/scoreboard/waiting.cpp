@@ -3,17 +3,9 @@
 
 #include <sys/types.h>
 
-#include <cerrno>
-#include <csignal>
+#include "wsgix/os/child.hpp"
 
 namespace wsgix::scoreboard {
-namespace {
-
-bool has_ended(std::uint32_t pid) noexcept {
-  return ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH;
-}
-
-}  // namespace
 
 WaitPlace::WaitPlace(Board& board, std::uint32_t pid) noexcept : since_us_(now_us()) {
   for (WaitSlot& slot : board.waiting) {
@@ -38,7 +30,7 @@ Waiting waiting_requests(Board& board, std::int64_t before_us) noexcept {
   for (WaitSlot& slot : board.waiting) {
     std::uint32_t pid = slot.pid.load(std::memory_order_relaxed);
     if (pid == 0) continue;
-    if (pid != known && has_ended(pid)) {
+    if (pid != known && !os::process_exists(static_cast<pid_t>(pid))) {
       slot.since_us.store(0);
       slot.pid.compare_exchange_strong(pid, 0);
       continue;

@@ -41,6 +41,9 @@ class [[nodiscard]] Child {
 /// fork(2). In the child the result is an empty Child.
 Result<Child> fork_child();
 
+/// False only when there is no such process, not even one that waits to be reaped.
+bool process_exists(pid_t pid) noexcept;
+
 /// "was killed by signal 9 (SIGKILL)", "exited with code 3".
 std::string describe_end(int wait_status);
 
