@@ -73,15 +73,13 @@ std::vector<KnownScript> ScriptWatch::known() const {
   return known;
 }
 
-std::optional<std::string> ScriptWatch::missing_in(
-    const std::vector<config::Preload>& scripts) const {
+std::vector<config::Preload> ScriptWatch::wanted_everywhere() const {
+  std::vector<config::Preload> wanted;
   for (const KnownScript& script : known()) {
-    const config::Preload wanted = as_preload(script);
-    if (wanted.rolling && was_learned_long_ago(script.path) && !is_among(scripts, wanted)) {
-      return script.path;
-    }
+    const config::Preload preload = as_preload(script);
+    if (preload.rolling && was_learned_long_ago(script.path)) wanted.push_back(preload);
   }
-  return std::nullopt;
+  return wanted;
 }
 
 bool ScriptWatch::was_learned_long_ago(const std::string& path) const {

@@ -26,9 +26,9 @@ class ScriptWatch {
   void remember(const daemon::ScriptUse& script);
   /// The paths of scripts that are to be loaded again.
   std::vector<std::string> changed();
-  /// A Rolling script that others have served for a while, and one with those scripts has not. Once
-  /// its file is broken it could not load it any more.
-  std::optional<std::string> missing_in(const std::vector<config::Preload>& scripts) const;
+  /// The Rolling scripts that some have served for a while, so that every worker should have them:
+  /// once its file is broken one that has not could not load it any more.
+  std::vector<config::Preload> wanted_everywhere() const;
   /// Those that were used lately and are there.
   std::vector<scoreboard::KnownScript> known() const;
 

@@ -224,7 +224,7 @@ void Supervision::obey(WorkerId id, const daemon::WorkerReport& report) {
   switch (report.report) {
     case daemon::Report::Ready: group_.worker_said_ready(id, now); break;
     case daemon::Report::Leaving:
-      group_.worker_is_leaving(id, reason_for(report.cause), has_served(id), now);
+      group_.worker_is_leaving(id, reason_for(report.cause), has_served(workers_.at(id)), now);
       break;
     case daemon::Report::WantsSuccessor:
       group_.worker_wants_successor(id, reason_for(report.cause), now);
@@ -239,8 +239,9 @@ void Supervision::obey(WorkerId id, const daemon::WorkerReport& report) {
   }
 }
 
-bool Supervision::has_served(WorkerId id) const {
-  return board_.workers[workers_.at(id).slot].requests.load() > 0;
+/// As its own board says; a worker may lie, and is then only started sooner.
+bool Supervision::has_served(const Running& worker) const {
+  return board_.workers[worker.slot].requests.load() > 0;
 }
 
 void Supervision::cannot_load(WorkerId id) {
@@ -272,17 +273,12 @@ void Supervision::bury(Workers::iterator worker, int wait_status) {
   workers_.erase(worker);
   watchman_.forget(id);
   const auto view = group_.find(id).value_or(supervisor::WorkerView{});
-  note_service(id, dead);
+  if (has_served(dead)) group_.worker_served(id);
   group_.worker_ended(id, Clock::now());
 
   obituary_.write(dead, view, wait_status, group_.failures_in_a_row());
   scoreboard::free_threads_of(board_, static_cast<std::uint32_t>(dead.pid));
   slots_.free(dead.slot, static_cast<std::uint32_t>(dead.pid));
-}
-
-/// As its own board says; a worker may lie, and is then only started sooner.
-void Supervision::note_service(WorkerId id, const Running& worker) {
-  if (board_.workers[worker.slot].requests.load() != 0) group_.worker_served(id);
 }
 
 /// Workers whose host was killed drain and end with nobody to bury them.
@@ -304,16 +300,22 @@ void Supervision::look_around() {
 
 /// A script is learned from the first request for it, which one worker gets.
 void Supervision::complete_workers() {
+  // Once for all workers: it looks at every file.
+  const std::vector<config::Preload> wanted = scripts_.wanted_everywhere();
+  if (wanted.empty()) return;
   for (auto& [id, worker] : workers_) {
     const auto view = group_.find(id);
     if (!view || view->state != State::Ready || worker.is_incomplete) continue;
-    const auto missing = scripts_.missing_in(worker.scripts);
-    if (!missing) continue;
+    const auto& loaded = worker.scripts;
+    const auto missing = std::find_if(wanted.begin(), wanted.end(), [&](const auto& script) {
+      return !is_among(loaded, script);
+    });
+    if (missing == wanted.end()) continue;
     worker.is_incomplete = true;
     log_.write(LogLevel::Info,
                fmt::format("WX2013: group '{}': worker {} has not loaded {} yet and is replaced by "
                            "one that has",
-                           settings_.daemon.name, worker.pid, *missing));
+                           settings_.daemon.name, worker.pid, missing->script));
     group_.worker_wants_successor(id, Reason::ScriptReload, Clock::now());
   }
 }
@@ -332,7 +334,7 @@ void Supervision::look_at_scripts() {
 void Supervision::act_on(const Finding& finding) {
   const auto now = Clock::now();
   log_finding(log_, settings_.daemon, workers_.at(finding.worker).pid, finding);
-  note_service(finding.worker, workers_.at(finding.worker));
+  if (has_served(workers_.at(finding.worker))) group_.worker_served(finding.worker);
   switch (finding.reason) {
     case Reason::DeadlockTimeout:
     case Reason::StartupTimeout:

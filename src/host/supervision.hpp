@@ -45,7 +45,7 @@ class Supervision : private Operations {
   void hear_worker(supervisor::WorkerId id, Running& worker, int most_reports);
   void hear_stacks(Running& worker);
   void obey(supervisor::WorkerId id, const daemon::WorkerReport& report);
-  bool has_served(supervisor::WorkerId id) const;
+  bool has_served(const Running& worker) const;
   void cannot_load(supervisor::WorkerId id);
   void reap_workers();
   void bury(Workers::iterator worker, int wait_status);
@@ -53,7 +53,6 @@ class Supervision : private Operations {
   void reclaim_places();
   void look_at_scripts();
   void complete_workers();
-  void note_service(supervisor::WorkerId id, const Running& worker);
   void act_on(const Finding& finding);
 
   // what an operator asks for
