@@ -243,8 +243,9 @@ def kill(stage, connections, scale):
         threads = 4
         said.must(load.failed <= count * threads, "more failed than can have been running")
         said.must(lines >= load.failed, f"{load.failed} failed with {lines} log lines")
-        # What waits behind the killed worker's share of a full group waits for its successor.
-        said.must(load.slowest <= 1.0 + connections / 100, f"somebody waited {load.slowest:.2f} s")
+        # Short runs share their machine with the other tests.
+        longest = 1.0 if scale >= 1 else 1.0 + connections / 100
+        said.must(load.slowest <= longest, f"somebody waited {load.slowest:.2f} s")
     return said
 
 
