@@ -40,9 +40,9 @@ Attendant::~Attendant() {
 
 void Attendant::enroll(std::uint64_t id, Deadline deadline, Attended& request) {
   const Lock lock(mutex_);
-  const bool is_soonest = deadline < next_look();
+  const auto looks_at = next_look();
   requests_[id] = {&request, deadline};
-  if (is_soonest) changed_.notify_all();
+  if (next_look() < looks_at) changed_.notify_all();
 }
 
 void Attendant::withdraw(std::uint64_t id) {

@@ -120,6 +120,19 @@ TEST_F(AttendantTest, InterruptsWithoutAWordWhoseClientHasGone) {
   EXPECT_EQ(request.log, "");
 }
 
+TEST_F(AttendantTest, LooksAtTheClientOfARequestThatComesWhileItHasNothingToDo) {
+  Attendant attendant(table(), {{}, true, log_});
+  std::this_thread::sleep_for(milliseconds(50));
+  Request request;
+  request.gone = true;
+
+  attendant.enroll(7, kNever, request);
+
+  ASSERT_TRUE(fake_.await([&] { return !fake_.interrupted.empty(); }));
+  attendant.withdraw(7);
+  EXPECT_EQ(fake_.interrupted[0], (std::pair<std::uint64_t, int>(7, WSGIX_CLIENT_LEFT)));
+}
+
 TEST_F(AttendantTest, LeavesARequestAloneThatEndedWhileItWasExplained) {
   Attendant attendant(table(), {[] {}, false, log_});
   Request request;
