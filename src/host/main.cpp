@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // host/main.cpp: wsgix-host, the program that runs one daemon group. Connects rooms, decides
 // nothing. The httpd parent starts it; the descriptors it is given are in descriptors.hpp.
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -39,13 +40,25 @@ bool wait_for_turn(milliseconds pause) {
   return true;
 }
 
+/// Each number has one meaning, also where httpd gave nothing: another descriptor that got it
+/// would be taken for what it is not.
+void hold_numbers() {
+  for (int fd = kSettings; fd < kFirstUnused; ++fd) {
+    if (os::is_open(fd)) {
+      (void)os::set_close_on_exec(fd);
+      continue;
+    }
+    const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (nothing == fd || nothing < 0) continue;
+    ::dup3(nothing, fd, O_CLOEXEC);
+    ::close(nothing);
+  }
+}
+
 int serve() {
   os::reset_signals();
   os::close_from(kFirstUnused);
-  for (const int fd :
-       {kSettings, kListener, kScoreboard, kLifeline, kRetire, kHandover, kCommands}) {
-    if (os::is_open(fd)) (void)os::set_close_on_exec(fd);
-  }
+  hold_numbers();
   auto settings = read_settings(kSettings);
   if (!settings) return refuse(settings.error(), kBadSettings);
   os::ErrorLog log(kErrorLog, static_cast<LogLevel>(settings->log_level));

@@ -7,6 +7,7 @@ namespace wsgix::scoreboard {
 namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
+constexpr auto kAcquire = std::memory_order_acquire;
 
 /// The first free place is always taken first: behind one that nobody has ever had there is none.
 /// So most of the board is never touched.
@@ -17,7 +18,7 @@ bool was_never_used(const ThreadSlot& slot) noexcept {
 std::string text_of(const ThreadSlot& slot) {
   std::string text;
   for (const auto& word : slot.text) {
-    const std::uint64_t bytes = word.load(kRelaxed);
+    const std::uint64_t bytes = word.load(kAcquire);
     for (std::size_t i = 0; i < sizeof bytes; ++i) {
       const char c = static_cast<char>(bytes >> (8 * i));
       if (c == '\0') return text;
@@ -99,7 +100,8 @@ void ThreadPlace::show_phase(ThreadPhase phase) noexcept {
 
 void ThreadPlace::end() noexcept {
   if (slot_ == nullptr) return;
-  slot_->request.store(0, std::memory_order_release);
+  // An exchange, so that nothing of the next request is seen before this.
+  slot_->request.exchange(0, std::memory_order_acq_rel);
   slot_->phase.store(ThreadPhase::Idle, kRelaxed);
 }
 
@@ -109,18 +111,18 @@ std::vector<RunningRequest> running_requests(const Board& board, std::uint32_t p
     if (was_never_used(slot)) break;
     const std::uint32_t owner = slot.pid.load(kRelaxed);
     if (owner == 0 || (pid != 0 && owner != pid)) continue;
-    const std::uint64_t id = slot.request.load(std::memory_order_acquire);
+    const std::uint64_t id = slot.request.load(kAcquire);
     if (id == 0) continue;
     RunningRequest request{owner,
-                           slot.thread_id.load(kRelaxed),
+                           slot.thread_id.load(kAcquire),
                            id,
-                           slot.phase.load(kRelaxed),
-                           slot.since_us.load(kRelaxed),
-                           slot.phase_us.load(kRelaxed),
-                           slot.deadline_us.load(kRelaxed),
+                           slot.phase.load(kAcquire),
+                           slot.since_us.load(kAcquire),
+                           slot.phase_us.load(kAcquire),
+                           slot.deadline_us.load(kAcquire),
                            text_of(slot)};
-    std::atomic_thread_fence(std::memory_order_acquire);
-    // Another request meanwhile: what was read is a mixture of both.
+    // Another request meanwhile: what was read is a mixture of both. Each load above acquires, so
+    // that this one comes last.
     if (slot.request.load(kRelaxed) == id) running.push_back(std::move(request));
   }
   std::sort(running.begin(), running.end(),

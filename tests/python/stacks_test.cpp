@@ -28,7 +28,7 @@ class Stacks : public RuntimeTest {
                            "def nest(levels):\n"
                            "    if levels:\n"
                            "        return nest(levels - 1)\n"
-                           "    while not os.path.exists(go):\n"
+                           "    while not os.access(go, os.F_OK):\n"
                            "        time.sleep(0.002)\n"
                            "def application(environ, start_response):\n"
                            "    nest(int(environ['QUERY_STRING'] or 0))\n"
@@ -124,7 +124,7 @@ TEST_F(Stacks, AreWrittenAtASignalWhileNobodyGetsTheGil) {
                            "    open('" +
                                go +
                                "', 'w').close()\n"
-                               "    libc.usleep(600000)\n"
+                               "    libc.usleep(900000)\n"
                                "def application(environ, start_response):\n"
                                "    hold_the_gil()\n"
                                "    start_response('200 OK', [])\n"
@@ -134,12 +134,16 @@ TEST_F(Stacks, AreWrittenAtASignalWhileNobodyGetsTheGil) {
     ASSERT_EQ(::lseek(descriptor, 0, SEEK_SET), 0);
     auto reply = serve(request);
     while (::access(go.c_str(), F_OK) != 0) std::this_thread::yield();
+    // Each thread is where it stays before the next one comes: the application in its C function,
+    // and then the heart in its wait, as faulthandler crashes over a thread state that is just
+    // being made.
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     std::atomic<bool> beats = false;
     std::thread heart([&] {
       Server::the().runtime().heartbeat();
       beats = true;
     });
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
     ::kill(::getpid(), Server::the().settings().stacks_signal);
     std::string text;
     for (int i = 0; i < 40 && text.find("hold_the_gil") == std::string::npos; ++i) {
