@@ -6,6 +6,7 @@ nothing at error or above that the test did not announce, and left no process, s
 memory or sanitizer report behind.
 """
 import dataclasses
+import itertools
 import os
 import pathlib
 import pwd
@@ -405,7 +406,25 @@ def shared_files():
     return {name for name in os.listdir("/dev/shm") if "wsgi" in name}
 
 
+def ports_of_this_run():
+    """Below the range of which the kernel gives ports to clients; each pytest-xdist worker has
+    a part of its own."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    part = range(12000 + worker % 8 * 2500, 12000 + (worker % 8 + 1) * 2500)
+    start = os.getpid() % len(part)
+    return itertools.cycle([*part[start:], *part[:start]])
+
+
+PORTS = ports_of_this_run()
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    while True:
+        port = next(PORTS)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
