@@ -7,7 +7,8 @@ BUILD_PACKAGES=(g++ cmake ninja-build apache2-bin apache2-dev libexpected-dev li
                 libcli11-dev nlohmann-json3-dev
                 python3 python3-dev)
 # The tests are part of each configured build.
-TEST_PACKAGES=(libgtest-dev python3-pytest python3-pytest-timeout python3-httpx python3-flask
+TEST_PACKAGES=(libgtest-dev python3-pytest python3-pytest-timeout python3-pytest-xdist
+               python3-httpx python3-flask
                python3-h2 python3-hypothesis openssl libapache2-mod-xsendfile
                python3-django wrk)
 CHECK_PACKAGES=(clang libclang-rt-dev clang-format clang-tidy)

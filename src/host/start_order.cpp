@@ -12,6 +12,7 @@
 
 #include "limits.hpp"
 #include "wsgix/os/child.hpp"
+#include "wsgix/os/memory.hpp"
 #include "wsgix/os/privileges.hpp"
 #include "wsgix/os/process_title.hpp"
 #include "wsgix/runtime/library.hpp"
@@ -89,6 +90,18 @@ void set_environment(const config::HostSettings& settings, LogSink& log) {
   }
 }
 
+/// A jail without /proc hides how large the workers are.
+void warn_if_memory_is_hidden(const config::DaemonSettings& daemon, LogSink& log) {
+  const bool looks = daemon.memory_recycle.soft > 0 || daemon.memory_recycle.hard > 0;
+  if (!looks || os::resident_bytes(::getpid())) return;
+  log.write(LogLevel::Warning,
+            Error{ErrorCode::SettingHadNoEffect,
+                  fmt::format("group '{}': memory-recycle= cannot see how much memory the "
+                              "processes hold, as /proc is not there",
+                              daemon.name),
+                  0, "mount a /proc in the jail, or use memory-limit="});
+}
+
 }  // namespace
 
 Result<void> take_place(const config::HostSettings& settings, LogSink& log) {
@@ -101,6 +114,7 @@ Result<void> take_place(const config::HostSettings& settings, LogSink& log) {
   if (settings.daemon.umask >= 0) ::umask(static_cast<mode_t>(settings.daemon.umask));
   if (const auto done = change_directory(settings, log); !done) return done;
   set_environment(settings, log);
+  warn_if_memory_is_hidden(settings.daemon, log);
   // After the identity: changing ids clears it. The lifeline is the first lock, this the second.
   return os::ask_for_parent_death_signal(SIGTERM);
 }

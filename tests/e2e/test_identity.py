@@ -244,6 +244,20 @@ class TestJail:
 
 
 @pytest.mark.root
+def test_a_jail_without_proc_says_that_memory_recycle_is_blind(make_httpd):
+    httpd = make_httpd("""
+        WSGIDaemonProcess jailed user=games group=games processes=1 threads=2 \\
+            chroot=$root/jail home=/srv memory-recycle=100m
+        WSGIScriptAlias / $root/jail/srv/who.wsgi process-group=jailed application-group=%{GLOBAL}
+    """, files={"jail/srv/who.wsgi": WHO})
+    make_jail(httpd.path("jail"))
+    httpd.expect_log(r"WX2011: group 'jailed': memory-recycle= cannot see .* /proc is not there")
+    httpd.start()
+
+    assert get(httpd).status_code == 200
+
+
+@pytest.mark.root
 def test_a_python_home_is_a_path_inside_the_jail(make_httpd):
     httpd = make_httpd("""
         WSGIDaemonProcess jailed user=games group=games processes=1 threads=2 \\

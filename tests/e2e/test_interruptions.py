@@ -39,7 +39,8 @@ class Interrupted:
 
     @pytest.fixture(autouse=True)
     def folder(self, httpd):
-        httpd.folder_for_applications("notes")
+        if not httpd.path("notes").exists():
+            httpd.folder_for_applications("notes")
 
     def ask(self, httpd, query=""):
         return httpx.get(f"{httpd.url}/?{query}", timeout=30, trust_env=False)
@@ -110,6 +111,17 @@ class TestWithTheOption(TestARequestWithoutItsClient):
 
         assert wait_for(lambda: note(httpd) == "ClientDisconnected\n", 3), note(httpd)
         assert self.ask(httpd).status_code == 200
+
+
+    def test_a_half_closed_client_counts_as_gone(self, httpd):
+        with socket.create_connection(("127.0.0.1", httpd.port), 10) as client:
+            client.sendall(b"GET /?sleep=4 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            client.shutdown(socket.SHUT_WR)
+            answer = client.recv(65536)
+
+        # httpd has no name for 499, and sends 500 in its place.
+        assert answer.startswith(b"HTTP/1.1 500"), answer[:60]
+        assert note(httpd).endswith("ClientDisconnected\n")
 
 
 class TestWithoutTheOption(TestARequestWithoutItsClient):

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Workers that hang, grow, idle or age: found from outside, replaced, and the log says why."""
+import contextlib
 import os
+import pathlib
 import signal
 import threading
 import time
 
 import httpx
+import pytest
 
 from test_restarts import Load
 from wsgix_httpd import wait_for
@@ -168,6 +171,93 @@ class TestAKilledWorker:
 
         sleeper.join(20)
         assert answers and answers[0] >= 500, answers
+
+
+@pytest.fixture
+def memory_group():
+    """A control group of the kernel's with 64 MiB; a function that moves processes into it."""
+    root = pathlib.Path("/sys/fs/cgroup")
+    version1 = (root / "memory").is_dir()
+    place = (root / "memory" if version1 else root) / f"wsgix-test-{os.getpid()}"
+    try:
+        place.mkdir()
+        limit = place / ("memory.limit_in_bytes" if version1 else "memory.max")
+        limit.write_text(str(64 << 20))
+    except OSError as refused:
+        pytest.skip(f"no control group can be made here: {refused}")
+
+    def move(processes):
+        for process in processes:
+            (place / "cgroup.procs").write_text(str(process.pid))
+
+    yield move
+    with contextlib.suppress(OSError):
+        for pid in (place / "cgroup.procs").read_text().split():
+            (place.parent / "cgroup.procs").write_text(pid)
+        place.rmdir()
+
+
+@pytest.mark.root
+class TestAWorkerForWhichThereIsNoMemory:
+    config = CONFIG
+    daemon_options = "processes=1 threads=2"
+
+    def test_is_said_to_have_ended_of_that(self, httpd, memory_group):
+        victim = pid_of(httpd)
+        memory_group(httpd.hosts() + httpd.workers())
+        httpd.expect_log(rf"WX2008: group 'suite': worker {victim} \(ready, out_of_memory\) was "
+                         "killed by signal 9")
+        httpd.expect_log(r"WX6013: .*out of memory")
+
+        answer = ask(httpd, "/grow?200")
+
+        assert answer.status_code >= 500
+        assert wait_for(lambda: ask(httpd).status_code == 200, 10)
+        assert pid_of(httpd) != victim
+
+
+class TestAWorkerThatIsToldToLeave:
+    config = CONFIG
+    daemon_options = ("processes=1 threads=2 graceful-timeout=60 eviction-timeout=1 "
+                      "shutdown-timeout=1")
+
+    def test_has_its_eviction_timeout_for_what_it_is_doing(self, httpd):
+        victim = pid_of(httpd)
+        httpd.expect_log(rf"WX2014: group 'suite': worker {victim} had not ended in time")
+        httpd.expect_log(r"WX6013: ")
+        httpd.tolerate(STACK_LINES)
+        sleeper, answers = in_background(ask, httpd, "/sleep?40")
+        time.sleep(1)
+        began = time.monotonic()
+
+        os.kill(victim, signal.SIGUSR1)
+
+        sleeper.join(30)
+        assert 1 < time.monotonic() - began < 10
+        assert answers and answers[0] >= 500, answers
+        assert pid_of(httpd) != victim
+
+
+class TestAScriptThatLoadsForever:
+    daemon_options = "processes=1 threads=2 startup-timeout=1"
+    files = {"site/app.wsgi": "import time; time.sleep(60)"}
+    config = """
+        $daemon
+        WSGIApplicationGroup %{GLOBAL}
+        # A folder: the script is not known before somebody asks for it.
+        WSGIScriptAlias / $root/site/
+        """
+
+    def test_has_the_startup_timeout_also_with_its_first_request(self, httpd):
+        httpd.expect_log(r"WX2009: group 'suite': worker \d+: the script of GET /app.wsgi has been loading "
+                         r"for \d\.\d s; it is killed \(startup-timeout=1\)")
+        httpd.tolerate(STACK_LINES + r"|WX2009|WX2018|WX6013")
+        began = time.monotonic()
+
+        answer = ask(httpd, "/app.wsgi")
+
+        assert answer.status_code >= 500
+        assert time.monotonic() - began < 8
 
 
 class TestATouchedScript:
