@@ -11,7 +11,7 @@ namespace {
 using namespace wsgix;
 
 void check(const config::DaemonSettings& settings) {
-  fuzz::require(settings.processes >= 1 && settings.threads >= 1);
+  fuzz::require(settings.processes >= 1 && settings.threads >= 0);
   fuzz::require(settings.umask >= -1 && settings.umask <= 0777);
   fuzz::require(settings.request_buffering_bytes >= 0 && settings.response_buffering_bytes >= 0);
   fuzz::require(settings.home.empty() || settings.home.front() == '/');
