@@ -22,6 +22,8 @@ class ScriptWatch {
   explicit ScriptWatch(scoreboard::Board& board);
 
   int fd() const noexcept { return files_.fd(); }
+  /// To be asked when fd() is readable: whether changed() may find something.
+  bool has_news() noexcept { return files_.has_news(); }
   void close() noexcept { files_.close(); }
   void remember(const daemon::ScriptUse& script);
   /// The paths of scripts that are to be loaded again.

@@ -121,6 +121,8 @@ void Supervision::wait() {
   commands_.watch(watched);
   if (::poll(watched.data(), watched.size(), poll_timeout(next_wake())) <= 0) return;
 
+  // Scripts before words: a worker that leaves for a changed script is then part of one reload.
+  if (watched[4].revents != 0 && scripts_.has_news()) look_at_scripts();
   // Words before ends: the last word of a worker says why it ended.
   for (std::size_t i = 0; i < ids.size(); ++i) {
     Running& worker = workers_.at(ids[i]);
@@ -130,7 +132,6 @@ void Supervision::wait() {
   if (watched[0].revents != 0) hear_signals();
   if (watched[2].revents != 0) hear_retire_pipe();
   if (watched[3].revents != 0) notice_end_of_predecessor();
-  if (watched[4].revents != 0) look_at_scripts();
 }
 
 Deadline Supervision::next_wake() const {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <string_view>
 
 namespace wsgix::os {
 namespace {
@@ -17,12 +18,6 @@ std::string folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-void forget_events(int fd) noexcept {
-  char events[4096];
-  while (::read(fd, events, sizeof events) > 0 || errno == EINTR) {
-  }
 }
 
 }  // namespace
@@ -40,6 +35,7 @@ FileWatch::FileWatch(Means means) {
 void FileWatch::add(const std::string& path, std::optional<std::int64_t> known_us) {
   if (files_.count(path) != 0) return;
   files_[path] = known_us ? *known_us : modification_time_us(path).value_or(0);
+  names_.insert(path.substr(path.rfind('/') + 1));
   const std::string folder = folder_of(path);
   // A folder that cannot be watched is looked at like the rest.
   if (kernel_ && folders_.insert(folder).second) {
@@ -47,8 +43,22 @@ void FileWatch::add(const std::string& path, std::optional<std::int64_t> known_u
   }
 }
 
+bool FileWatch::has_news() noexcept {
+  alignas(inotify_event) char events[4096];
+  for (bool found = false;;) {
+    const ssize_t count = ::read(kernel_.get(), events, sizeof events);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return found;
+    for (const char* at = events; at < events + count;) {
+      const auto* const event = reinterpret_cast<const inotify_event*>(at);
+      // Without a name: events were lost, or it is the folder's own.
+      found = found || event->len == 0 || names_.count(std::string_view(event->name)) != 0;
+      at += sizeof *event + event->len;
+    }
+  }
+}
+
 std::vector<std::string> FileWatch::look() {
-  if (kernel_) forget_events(kernel_.get());
   std::vector<std::string> changed;
   for (auto& [path, known_us] : files_) {
     const auto modified_us = modification_time_us(path);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -23,8 +24,11 @@ class FileWatch {
   enum class Means { Kernel, LookingOnly };
   explicit FileWatch(Means means = Means::Kernel);
 
-  /// -1 where only looking helps. Readable: look() may find something.
+  /// -1 where only looking helps. Readable: ask has_news().
   int fd() const noexcept { return kernel_.get(); }
+  /// Takes what the kernel has said: whether look() may find something. What happens to other files
+  /// of the folders is no news.
+  bool has_news() noexcept;
   /// `known_us`: the modification that has been acted on; nullopt: that of now. Does nothing for a
   /// file that is watched already.
   void add(const std::string& path, std::optional<std::int64_t> known_us);
@@ -36,6 +40,7 @@ class FileWatch {
  private:
   UniqueFd kernel_;
   std::set<std::string> folders_;
+  std::set<std::string, std::less<>> names_;  ///< of the files, without their folders
   std::map<std::string, std::int64_t> files_;
 };
 

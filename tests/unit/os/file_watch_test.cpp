@@ -27,10 +27,10 @@ class WatchedFiles : public testing::TestWithParam<FileWatch::Means> {
     const timespec times[] = {{modified, 0}, {modified, 7'000}};
     ::utimensat(AT_FDCWD, path.c_str(), times, 0);
   }
-  bool is_told() const {
+  bool is_told() {
     if (watch_.fd() < 0) return false;
     pollfd kernel{watch_.fd(), POLLIN, 0};
-    return ::poll(&kernel, 1, 2000) == 1;
+    return ::poll(&kernel, 1, 2000) == 1 && watch_.has_news();
   }
 
   std::string folder_;
@@ -85,6 +85,17 @@ TEST_P(WatchedFiles, FollowsALink) {
   write(folder_ + "/elsewhere/app", 101);
 
   EXPECT_EQ(watch_.look(), std::vector{link});
+}
+
+TEST_P(WatchedFiles, OtherFilesOfTheFolderAreNoNews) {
+  watch_.add(script_, std::nullopt);
+
+  write(folder_ + "/app.db", 100);
+  write(folder_ + "/app.wsgi.swp", 100);
+  EXPECT_FALSE(is_told());
+
+  write(script_, 200);
+  EXPECT_EQ(is_told(), GetParam() == FileWatch::Means::Kernel);
 }
 
 INSTANTIATE_TEST_SUITE_P(BothMeans, WatchedFiles,
