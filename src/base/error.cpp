@@ -62,6 +62,9 @@ std::string_view remedy_for(ErrorCode code) noexcept {
     case ErrorCode::GroupOverloaded:
       return "look at what the busiest URLs wait for; raise threads= or processes= if it is right";
 
+    case ErrorCode::WarmUpFailed:
+      return "ask the application for that URL, and look for the cause in the lines before";
+
     case ErrorCode::CommandRefused:
       return "use the wsgix of the version that httpd runs; docs/wsgix-ctl.md has the commands";
 

@@ -11,6 +11,7 @@
 
 #include "suggestion.hpp"
 #include "wsgix/config/paths.hpp"
+#include "wsgix/config/warm_up.hpp"
 
 namespace wsgix::config {
 namespace {
@@ -173,6 +174,16 @@ Result<void> text(S& settings, std::string_view name, std::string_view value) {
   return {};
 }
 
+Result<void> warmup(S& settings, std::string_view name, std::string_view value) {
+  if (!warm_up_target(value)) {
+    return refused(name, value,
+                   "a path such as /health?deep=1 or a URL such as http://shop.example/health, "
+                   "without a percent sign in the path");
+  }
+  settings.warmup = value;
+  return {};
+}
+
 template <std::string S::*Member>
 Result<void> absolute_path(S& settings, std::string_view name, std::string_view value) {
   if (!value.starts_with('/')) return refused(name, value, "an absolute path");
@@ -260,6 +271,7 @@ constexpr struct { std::string_view name; Setter set; } kOptions[] = {
     {"inactivity-timeout",   timeout<&S::inactivity_timeout>},
     {"deadlock-timeout",     timeout<&S::deadlock_timeout>},
     {"restart-interval",     timeout<&S::restart_interval>},
+    {"warmup",               warmup},
     {"cpu-time-limit",       whole_seconds<&S::cpu_time_limit>},
     {"cpu-priority",         cpu_priority},
     {"memory-limit",         size<&S::memory_limit>},

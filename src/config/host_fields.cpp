@@ -197,6 +197,7 @@ constexpr Row kRows[] = {
     daemon<&D::inactivity_timeout>("inactivity_timeout"),
     daemon<&D::deadlock_timeout>("deadlock_timeout"),
     daemon<&D::restart_interval>("restart_interval"),
+    daemon<&D::warmup>("warmup"),
     daemon<&D::cpu_time_limit>("cpu_time_limit"),
     daemon<&D::cpu_priority>("cpu_priority"),
     daemon<&D::memory_limit>("memory_limit"),

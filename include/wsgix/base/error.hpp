@@ -43,6 +43,7 @@ enum class ErrorCode : std::uint16_t {
   MemoryLimitReached = 2017,  ///< the hard limit of memory-recycle=
   NewVersionBroken = 2018,    ///< no Python, or a Rolling script not loaded: the old workers stay
   GroupOverloaded = 2019,     ///< every thread is busy, and requests wait
+  WarmUpFailed = 2020,        ///< the request of warmup= was answered with 5xx
 
   // Since 2040: the control socket of a group
   CommandRefused = 2040,  ///< a command or an answer that this version does not know

@@ -74,6 +74,8 @@ struct DaemonSettings {
   milliseconds restart_interval{};
   bool interrupt_on_disconnect = false;
 
+  std::string warmup;  ///< see config/warm_up.hpp; empty: none
+
   // limits; zero: none
   milliseconds cpu_time_limit{};  ///< whole seconds
   int cpu_priority = 0;           ///< as setpriority(2): -20 to 19
