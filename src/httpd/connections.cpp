@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "wsgix/scoreboard/waiting.hpp"
 #include "wsgix/scoreboard/words.hpp"
 
 namespace wsgix::httpd {
@@ -10,6 +11,11 @@ namespace {
 
 /// A description walks the whole board; a full group may refuse thousands of requests a second.
 constexpr milliseconds kBetweenDescriptions{100};
+
+/// Who has an open connection reaches a free thread before those in the listener's backlog. That is
+/// what makes a full group fast; but none of those may starve.
+constexpr std::int64_t kLongWaitUs = 250'000;
+constexpr std::int64_t kBetweenLooksUs = 50'000;
 
 }  // namespace
 
@@ -39,7 +45,18 @@ bool GroupClient::somebody_is_free() const noexcept {
   return false;
 }
 
+bool GroupClient::somebody_waits_long() noexcept {
+  const std::int64_t now = scoreboard::now_us();
+  std::int64_t due = next_look_at_waiting_us_.load(std::memory_order_relaxed);
+  if (now >= due && next_look_at_waiting_us_.compare_exchange_strong(due, now + kBetweenLooksUs)) {
+    const std::int64_t oldest = scoreboard::waiting_requests(*board_).oldest_us;
+    waits_long_.store(oldest != 0 && now - oldest > kLongWaitUs, std::memory_order_relaxed);
+  }
+  return waits_long_.load(std::memory_order_relaxed);
+}
+
 std::unique_ptr<Connection> GroupClient::take_idle() {
+  if (somebody_waits_long()) return nullptr;  // into the backlog, behind them
   std::unique_ptr<Connection> taken;
   while (!taken) {
     const std::lock_guard lock(mutex_);

@@ -2,6 +2,8 @@
 // httpd/connections.hpp: one child's idle connections to the workers of one group.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -36,8 +38,11 @@ class GroupClient {
   scoreboard::Board& board() const noexcept { return *board_; }
 
   /// The idle connection whose worker has least to do, the latest used one among equals; empty
-  /// when there is none, or when another worker has nothing to do and this one has.
+  /// when there is none, when another worker has nothing to do and this one has, or when somebody
+  /// has waited so long that nobody may overtake.
   std::unique_ptr<Connection> take_idle();
+  /// For longer than a busy group's usual wait. A moment old.
+  bool somebody_waits_long() noexcept;
   void give_back(std::unique_ptr<Connection> connection);
 
   struct Load {
@@ -63,6 +68,9 @@ class GroupClient {
   const std::size_t most_idle_;
   std::mutex mutex_;  ///< guards idle_
   std::vector<std::unique_ptr<Connection>> idle_;
+
+  std::atomic<std::int64_t> next_look_at_waiting_us_ = 0;
+  std::atomic<bool> waits_long_ = false;  ///< as it was at the last look
 
   std::mutex description_mutex_;  ///< guards description_ and described_
   std::string description_;

@@ -147,13 +147,15 @@ Result<Relay::Step> Relay::connect() {
   const Deadline deadline = started_ + client_.group().settings.connect_timeout;
   if (client_.is_busy() && !join_queue()) return refuse_full_queue();
   for (;;) {
-    Result<UniqueFd> socket = channel::connect_to(client_.group().socket_path);
-    if (socket) {
-      connection_ = std::make_unique<Connection>(std::move(*socket));
-      return Step::GoOn;
+    if (!lets_others_go_first()) {
+      Result<UniqueFd> socket = channel::connect_to(client_.group().socket_path);
+      if (socket) {
+        connection_ = std::make_unique<Connection>(std::move(*socket));
+        return Step::GoOn;
+      }
+      const int why = socket.error().os_errno;
+      if (why != EAGAIN && why != ECONNREFUSED) return failed(socket);
     }
-    const int why = socket.error().os_errno;
-    if (why != EAGAIN && why != ECONNREFUSED) return failed(socket);
     if (!join_queue()) return refuse_full_queue();
     if (may_go_on_asking() == Step::Done) return Step::Done;
     if (Clock::now() >= deadline) return refuse_busy_group();

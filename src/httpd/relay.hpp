@@ -66,6 +66,7 @@ class Relay {
     return connection_ != nullptr && fresh_ && !connection_->welcomed;
   }
   bool join_queue();
+  bool lets_others_go_first();
   Step may_go_on_asking();
   Result<Step> look_at_limits();
   bool worker_has_died() const noexcept;

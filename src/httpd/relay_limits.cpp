@@ -108,6 +108,13 @@ bool Relay::join_queue() {
   return false;
 }
 
+/// A full backlog takes whoever comes first when a place becomes free, be it the latest.
+bool Relay::lets_others_go_first() {
+  if (!waiting_ || !client_.somebody_waits_long()) return false;
+  const auto places = static_cast<std::uint32_t>(client_.group().settings.listen_backlog);
+  return scoreboard::waiting_requests(client_.board(), waiting_->since_us()).count > places;
+}
+
 /// Between two attempts: nobody has the request.
 Relay::Step Relay::may_go_on_asking() {
   if (client_.is_paused()) return refuse_paused_group();
