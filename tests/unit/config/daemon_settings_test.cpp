@@ -243,6 +243,7 @@ HostSettings unusual() {
   daemon.inactivity_timeout = 11s;
   daemon.deadlock_timeout = 12s;
   daemon.restart_interval = 13s;
+  daemon.warmup = "/health";
   daemon.cpu_time_limit = 14s;
   daemon.cpu_priority = -15;
   daemon.memory_limit = 16;
