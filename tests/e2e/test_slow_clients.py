@@ -355,6 +355,7 @@ class TestWithoutResponseBuffering:
     files = {"numbers.wsgi": NUMBERS}
 
     def test_a_slow_reader_holds_a_thread(self, httpd, client):
+        httpd.tolerate_overload()
         client.timeout = AT_ONCE
         with connections(httpd, TestSlowReaders.request, 4) as slow:
             time.sleep(0.3)
@@ -374,6 +375,7 @@ class TestClientsThatTakeNothing:
         server = make_httpd(
             SMALL_SEND_BUFFER + f"Timeout {timeout}\n", files={"numbers.wsgi": NUMBERS},
             daemon_options=f"processes=1 threads=1 response-buffering={buffering} {limit}")
+        server.tolerate_overload()
         server.start()
         start = time.monotonic()
         with connections(server, TestSlowReaders.request, 1):
