@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "warm_up.hpp"
 #include "wsgix/os/signals.hpp"
 
 namespace wsgix::daemon {
@@ -102,9 +103,10 @@ bool Python::load(const std::vector<config::Preload>& preloads) {
     script.application_group = text(preload.application_group);
     script.callable_name = text(preload.callable);
     wsgix_failure why{};
-    const bool failed =
-        !is_allowed(preload.script) || application_.runtime->load_script(&script, &why) != 0;
-    if (failed && preload.rolling) loaded = false;
+    const bool is_ready = is_allowed(preload.script) &&
+                          application_.runtime->load_script(&script, &why) == 0 &&
+                          warm_up(settings_, *application_.runtime, script, log_);
+    if (!is_ready && preload.rolling) loaded = false;
   }
   return loaded;
 }

@@ -22,8 +22,9 @@ class Python {
   Python& operator=(const Python&) = delete;
 
   const Application& application() const noexcept { return application_; }
-  /// A script that cannot be loaded is logged by the runtime and answered with the cause.
-  /// False: one that is reloaded as Rolling failed, or there is no Python.
+  /// Loads them, and has each answer the request of warmup=. A script that cannot be loaded is
+  /// logged by the runtime and answered with the cause.
+  /// False: one that is reloaded as Rolling failed in either, or there is no Python.
   bool load(const std::vector<config::Preload>& preloads);
   /// Executes the scripts one after another, each to its end, until there is none left or
   /// `shall_end` says so. False when one failed; the cause is logged.

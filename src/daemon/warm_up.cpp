@@ -5,8 +5,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <exception>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "wsgix/config/warm_up.hpp"
@@ -52,96 +53,74 @@ constexpr wsgix_stream_calls kCalls = {
     client_is_gone, log_line,  early_hints, loading,
 };
 
-class WarmUp {
- public:
-  WarmUp(const config::HostSettings& settings, const config::WarmUpTarget& target, LogSink& log)
-      : target_(target), log_(log) {
-    if (target_.host.empty()) {
-      target_.host = settings.server_name.empty() ? "localhost" : settings.server_name;
-    }
-  }
+/// Borrows from both.
+std::vector<wsgix_field> environ_for(const config::WarmUpTarget& target, std::string_view uri,
+                                     const wsgix_script& script) {
+  const std::pair<const char*, std::string_view> fields[] = {
+      {"REQUEST_METHOD", "GET"},
+      {"SCRIPT_NAME", ""},
+      {"PATH_INFO", target.path},
+      {"QUERY_STRING", target.query},
+      {"REQUEST_URI", uri},
+      {"SERVER_PROTOCOL", "HTTP/1.1"},
+      {"SERVER_NAME", target.server_name},
+      {"SERVER_PORT", target.server_port},
+      {"SERVER_ADDR", "127.0.0.1"},
+      {"REMOTE_ADDR", "127.0.0.1"},
+      {"REMOTE_PORT", "0"},
+      {"GATEWAY_INTERFACE", "CGI/1.1"},
+      {"REQUEST_SCHEME", target.https ? "https" : "http"},
+      {"SCRIPT_FILENAME", {script.path.data, script.path.size}},
+      {"HTTP_HOST", target.host},
+      {"HTTP_USER_AGENT", "wsgix-warmup"},
+      {"wsgix.warmup", "1"},
+  };
+  std::vector<wsgix_field> environ;
+  for (const auto& [name, value] : fields) environ.push_back({text(name), text(value)});
+  if (target.https) environ.push_back({text("HTTPS"), text("on")});
+  return environ;
+}
 
-  /// The status of the response; that of the failure when there was none.
-  int ask(const wsgix_runtime& runtime, const config::Preload& preload) {
-    const std::vector<wsgix_field> environ = environ_for(preload);
-    Stream stream{log_};
-    wsgix_request request{};
-    request.stream = &stream;
-    request.calls = &kCalls;
-    request.script.path = text(preload.script);
-    request.script.application_group = text(preload.application_group);
-    request.script.callable_name = text(preload.callable);
-    request.environ = environ.data();
-    request.environ_count = environ.size();
-    request.https = target_.https;
-    request.request_start = seconds_since_1970();
-    request.daemon_start = request.request_start;
-    wsgix_outcome outcome{};
-    runtime.handle_request(&request, &outcome);
-    if (outcome.kind == WSGIX_COMPLETE) return stream.status;
-    return outcome.kind == WSGIX_FAILED ? outcome.status : kFirstServerError;
-  }
-
- private:
-  std::vector<wsgix_field> environ_for(const config::Preload& preload) {
-    const std::size_t bracket = target_.host.rfind(']');  // IPv6
-    const std::size_t colon = target_.host.find(':', bracket == std::string::npos ? 0 : bracket);
-    server_name_ = target_.host.substr(0, colon);
-    server_port_ = colon == std::string::npos ? (target_.https ? "443" : "80")
-                                              : target_.host.substr(colon + 1);
-    uri_ = target_.query.empty() ? target_.path : target_.path + "?" + target_.query;
-    const std::pair<const char*, std::string_view> fields[] = {
-        {"REQUEST_METHOD", "GET"},
-        {"SCRIPT_NAME", ""},
-        {"PATH_INFO", target_.path},
-        {"QUERY_STRING", target_.query},
-        {"REQUEST_URI", uri_},
-        {"SERVER_PROTOCOL", "HTTP/1.1"},
-        {"SERVER_NAME", server_name_},
-        {"SERVER_PORT", server_port_},
-        {"SERVER_ADDR", "127.0.0.1"},
-        {"REMOTE_ADDR", "127.0.0.1"},
-        {"REMOTE_PORT", "0"},
-        {"GATEWAY_INTERFACE", "CGI/1.1"},
-        {"REQUEST_SCHEME", target_.https ? "https" : "http"},
-        {"SCRIPT_FILENAME", preload.script},
-        {"HTTP_HOST", target_.host},
-        {"HTTP_USER_AGENT", "wsgix-warmup"},
-        {"wsgix.warmup", "1"},
-    };
-    std::vector<wsgix_field> environ;
-    for (const auto& [name, value] : fields) environ.push_back({text(name), text(value)});
-    if (target_.https) environ.push_back({text("HTTPS"), text("on")});
-    return environ;
-  }
-
-  config::WarmUpTarget target_;
-  LogSink& log_;
-  // What the environ points to.
-  std::string server_name_;
-  std::string server_port_;
-  std::string uri_;
-};
+/// The status of the response; that of the failure when there was none.
+int ask(const wsgix_runtime& runtime, const config::WarmUpTarget& target,
+        const wsgix_script& script, LogSink& log) {
+  const std::string uri = target.query.empty() ? target.path : target.path + "?" + target.query;
+  const std::vector<wsgix_field> environ = environ_for(target, uri, script);
+  Stream stream{log};
+  wsgix_request request{};
+  request.stream = &stream;
+  request.calls = &kCalls;
+  request.script = script;
+  request.environ = environ.data();
+  request.environ_count = environ.size();
+  request.https = target.https;
+  request.request_start = seconds_since_1970();
+  request.daemon_start = request.request_start;
+  wsgix_outcome outcome{};
+  runtime.handle_request(&request, &outcome);
+  if (outcome.kind == WSGIX_COMPLETE) return stream.status;
+  return outcome.kind == WSGIX_FAILED ? outcome.status : kFirstServerError;
+}
 
 }  // namespace
 
-bool warm_up(const config::HostSettings& settings, const Application& application, LogSink& log) {
-  const auto target = config::warm_up_target(settings.daemon.warmup);
-  if (!target || application.runtime == nullptr) return true;
-  WarmUp warm_up(settings, *target, log);
-  bool may_serve = true;
-  for (const config::Preload& preload : settings.preloads) {
-    if (preload.callable.empty()) continue;  // WSGIImportScript: no application
-    const int status = warm_up.ask(*application.runtime, preload);
-    if (status < kFirstServerError) continue;
-    log.write(
-        LogLevel::Error,
-        Error{ErrorCode::WarmUpFailed,
-              fmt::format("group '{}': script {} answered the warm-up request {} with {}",
-                          settings.daemon.name, preload.script, settings.daemon.warmup, status)});
-    if (preload.rolling) may_serve = false;
+bool warm_up(const config::HostSettings& settings, const wsgix_runtime& runtime,
+             const wsgix_script& script, LogSink& log) {
+  auto target = config::warm_up_target(settings.daemon.warmup);
+  if (!target || script.callable_name.size == 0) return true;  // WSGIImportScript: no application
+  if (target->host.empty()) {
+    target->host = settings.server_name.empty() ? "localhost" : settings.server_name;
+    target->server_name = target->host;
   }
-  return may_serve;
+  const int status = ask(runtime, *target, script, log);
+  if (status < kFirstServerError) return true;
+  log.write(
+      LogLevel::Error,
+      Error{ErrorCode::WarmUpFailed,
+            fmt::format("group '{}': script {} answered the warm-up request {} with {}",
+                        settings.daemon.name, std::string_view(script.path.data, script.path.size),
+                        settings.daemon.warmup, status)});
+  return false;
 }
 
 }  // namespace wsgix::daemon

@@ -12,7 +12,6 @@
 
 #include "dispatcher.hpp"
 #include "python.hpp"
-#include "warm_up.hpp"
 #include "wsgix/daemon/control.hpp"
 #include "wsgix/os/child.hpp"
 #include "wsgix/os/descriptors.hpp"
@@ -209,9 +208,7 @@ Result<void> serve(const WorkerPlace& place) {
   // While Python is starting or ending nobody here hears that the supervisor has gone.
   end_with_supervisor(place);
   Python python(place.settings, place.stacks, place.log);
-  const bool is_warm = python.load(place.settings.preloads) &&
-                       warm_up(place.settings, python.application(), place.log);
-  if (!is_warm && !may_serve_all_the_same(place, *signals)) {
+  if (!python.load(place.settings.preloads) && !may_serve_all_the_same(place, *signals)) {
     python.stop();
     return {};
   }

@@ -3,6 +3,7 @@
 import os
 
 import httpx
+import pytest
 
 from wsgix_httpd import wait_for
 
@@ -91,3 +92,31 @@ class TestAWarmUpThatRaises:
         httpd.tolerate(r"WX6\d\d\d|Traceback|File \"|RuntimeError")
 
         assert ask(httpd).text == "served"
+
+
+class TestAScriptThatCannotBeLoaded:
+    files = {"site/app.wsgi": "import this_module_is_not_there"}
+    daemon_options = "processes=1 threads=2 warmup=/"
+    config = MOUNT
+
+    def test_is_not_imported_again_for_a_warm_up(self, httpd):
+        httpd.expect_log(r"this_module_is_not_there")
+        httpd.tolerate(r"WX5\d\d\d|Traceback|File \"")
+        wait_for(lambda: "workers are ready" in httpd.log(), 10)
+
+        assert "WX2020" not in httpd.log()
+        assert len([line for line in httpd.log().splitlines() if "ModuleNotFoundError" in line]) == 1
+
+
+@pytest.mark.root
+def test_a_script_of_the_wrong_owner_is_not_executed_for_a_warm_up(make_httpd):
+    httpd = make_httpd(MOUNT, daemon_options="processes=1 threads=2 warmup=/ script-user=games",
+                       files={"site/app.wsgi": ""})
+    proof = httpd.folder_for_applications("proof") / "executed"
+    httpd.write("site/app.wsgi", f"open({str(proof)!r}, 'w').close()\n" + "application = None\n")
+    httpd.expect_log(r"script-user|owner|belong")
+    httpd.tolerate(r"WX\d\d\d\d")
+    httpd.start()
+    assert wait_for(lambda: "workers are ready" in httpd.log(), 10)
+
+    assert not proof.exists()

@@ -14,6 +14,8 @@ struct WarmUpTarget {
   std::string host;   ///< as in a Host header, with the port if one was given; empty: not said
   std::string path;   ///< below the application's mount point; begins with /
   std::string query;  ///< without the question mark
+  std::string server_name;  ///< the host without its port
+  std::string server_port;  ///< that of the scheme when none was given
 
   bool operator==(const WarmUpTarget&) const = default;
 };
