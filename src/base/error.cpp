@@ -7,6 +7,8 @@
 
 namespace wsgix {
 
+bool is_of_a_request(ErrorCode code) noexcept { return static_cast<unsigned>(code) / 1000 == 6; }
+
 std::string_view remedy_for(ErrorCode code) noexcept {
   switch (code) {
     case ErrorCode::MalformedFrame:
@@ -19,10 +21,14 @@ std::string_view remedy_for(ErrorCode code) noexcept {
       return "look for the end of the other process in the lines before this one";
     case ErrorCode::DeadlinePassed:
       return "find out what the other side was doing; raise socket-timeout= if it was right to";
-    case ErrorCode::SocketFailed: return "act on the operating system's reason";
+    case ErrorCode::SocketFailed:
+      return "look for the end of the other process in the lines before this one; on EACCES let "
+             "httpd's User search the directory of WSGISocketPrefix";
     case ErrorCode::PeerNotTrusted:
       return "keep other programs away from the group's socket; restart httpd if its User changed";
     case ErrorCode::UnexpectedFrame: return "report a bug with the lines around this one";
+    case ErrorCode::ForeignFrame:
+      return "look for an application that forks and lets the copy return; use os._exit() there";
     case ErrorCode::BadDescriptor:
       return "return only regular files from wsgi.file_wrapper; report a bug if that is so";
 
@@ -42,11 +48,13 @@ std::string_view remedy_for(ErrorCode code) noexcept {
     case ErrorCode::WorkerDied: return "read the lines before this one; a new worker is started";
     case ErrorCode::WorkerStuckAtStart:
       return "find out what the script waits for while it is imported, or raise startup-timeout=";
-    case ErrorCode::SystemCallFailed: return "act on the operating system's reason";
+    case ErrorCode::SystemCallFailed:
+      return "look at what confines httpd: a seccomp filter, a container's or a security module's "
+             "profile has to allow the call that the line names";
     case ErrorCode::SettingHadNoEffect: return "correct or remove the setting; the group runs on";
     case ErrorCode::BadHostSettings:
       return "let httpd start wsgix-host; after an upgrade restart httpd fully";
-    case ErrorCode::ReadinessReport: return "nothing to do";
+    case ErrorCode::GroupReady: return "nothing to do";
     case ErrorCode::WorkerForced:
       return "find the request or thread that did not end, or raise shutdown-timeout=";
     case ErrorCode::WorkerHangs:
@@ -64,9 +72,45 @@ std::string_view remedy_for(ErrorCode code) noexcept {
 
     case ErrorCode::WarmUpFailed:
       return "ask the application for that URL, and look for the cause in the lines before";
+    case ErrorCode::CopyCameBack:
+      return "end a process of os.fork() with os._exit(), or use subprocess or multiprocessing";
+
+    case ErrorCode::LeftProcessesEnded:
+      return "what is to outlive the group belongs to the service manager: systemd-run, or a unit "
+             "of its own";
+
+    case ErrorCode::FormerHostEnded:
+      return "look at what its processes were doing: the line names the host";
+    case ErrorCode::OutputGivenUp:
+      return "wait for the processes that the application starts, or give them files of their own "
+             "for what they print";
+    case ErrorCode::CannotOpenDescriptor:
+      return "raise the limit of open files (LimitNOFILE= of httpd's service, ulimit -n), or look "
+             "in /proc/PID/fd for what holds them";
+    case ErrorCode::CannotStartTask:
+      return "raise the limit of processes and threads (TasksMax= of httpd's service, ulimit -u, "
+             "pids.max of a container), or lower processes= and threads=";
+    case ErrorCode::CannotShareMemory:
+      return "allow memfd_create(2) in the seccomp filter or the container's profile, and give "
+             "httpd's service more memory (MemoryMax=, ulimit -v)";
+    case ErrorCode::WorkerEnded: return "nothing to do; docs/errors.md explains the reason";
+    case ErrorCode::WorkerTooBig:
+      return "if it is frequent, find what grows in the application, or raise memory-recycle=";
+    case ErrorCode::WorkerIdle:
+      return "nothing to do; a longer inactivity-timeout= keeps idle workers for longer";
+    case ErrorCode::RequestsCeased:
+      return "nothing to do if httpd was stopped or reloaded with another configuration; else look "
+             "for the end of httpd";
+    case ErrorCode::WorkerIncomplete:
+      return "nothing to do; name process-group= and application-group= in its WSGIScriptAlias, "
+             "and each worker loads it before it serves";
+    case ErrorCode::ScriptChanged:
+      return "nothing to do; WSGIScriptReloading Off would wait for the next restart";
 
     case ErrorCode::CommandRefused:
       return "use the wsgix of the version that httpd runs; docs/wsgix-ctl.md has the commands";
+    case ErrorCode::CommandGiven:
+      return "nothing to do; if it was nobody you know, look at who may use that account";
 
     case ErrorCode::BadDirective: return "see docs/directives for the accepted values";
     case ErrorCode::UnknownOption: return "see docs/directives for the options of this directive";
@@ -151,14 +195,43 @@ std::string_view remedy_for(ErrorCode code) noexcept {
     case ErrorCode::GroupPaused: return "let the group serve again with wsgix ctl";
     case ErrorCode::RequestInterrupted:
       return "the stack shows what it waits for: make that faster or bounded, or allow more time";
+    case ErrorCode::CopyAnswered:
+      return "end a process of os.fork() with os._exit(), or use subprocess or multiprocessing: "
+             "only the process that got a request can answer it";
+    case ErrorCode::CopyReadBody:
+      return "read wsgi.input before os.fork(), and end the new process with os._exit()";
+    case ErrorCode::HeadTooLarge:
+      return "raise head-limit= of the group, or send fewer or smaller headers and variables";
+    case ErrorCode::TooManyHints:
+      return "call wsgix.early_hints once or twice, with all its headers; look for a loop";
+    case ErrorCode::TooManyInterpreters:
+      return "let no client choose the name: WSGIApplicationGroup %{SERVER} or %{GLOBAL} instead "
+             "of %{HOST} or %{ENV:...}; if all the names are yours, raise interpreter-limit= of "
+             "the "
+             "group, or WSGIInterpreterLimit for embedded mode";
     case ErrorCode::SpoolFailed:
-      return "give httpd's User space and access in that folder, name another one with TMPDIR in "
-             "httpd's environment, or lower request-buffering= and response-buffering=";
+      return "look for faults of the disk that holds that folder, or name another one with TMPDIR "
+             "in httpd's environment";
+    case ErrorCode::BodiesNotBuffered:
+      return "give that account a folder with space that it may write: TMPDIR in httpd's "
+             "environment (also PrivateTmp= of systemd), or set request-buffering=0 and "
+             "response-buffering=0; until then slow clients hold threads of the group";
+    case ErrorCode::WorkerHeadRefused:
+      return "look for code in the application that writes to descriptors it did not open";
+    case ErrorCode::BodyLengthUnknown:
+      return "let the client send a Content-Length, raise the size of WSGIChunkedRequest, or set "
+             "it to Stream if the application reads its input to the end; for want of a temporary "
+             "file see WX6021";
 
     case ErrorCode::UnexpectedException: return "report a bug with this line";
     case ErrorCode::BrokenInvariant: return "report a bug with this line";
   }
   return "report a bug";  // only a corrupted code value gets here
+}
+
+Error of_group(std::string_view group, Error error) {
+  error.what = fmt::format("group '{}': {}", group, error.what);
+  return error;
 }
 
 std::string to_log_line(const Error& error) {

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -16,7 +17,6 @@ namespace {
 using wire::FrameType;
 using wire::kHeaderBytes;
 
-constexpr std::size_t kFirstBufferBytes = 16 * 1024;
 constexpr std::size_t kLargestIdleBufferBytes = 64 * 1024;
 constexpr std::size_t kPieceBytes = 256 * 1024;  // measured: larger pieces gain nothing
 
@@ -39,21 +39,10 @@ Result<bool> wait_for(int fd, short events, Deadline deadline) {
   }
 }
 
-/// Takes the first descriptor out of a received message and closes any other.
-UniqueFd descriptor_in(msghdr& message) {
-  UniqueFd first;
-  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
-       part = CMSG_NXTHDR(&message, part)) {
-    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-      int number = -1;
-      std::memcpy(&number, CMSG_DATA(part) + i * sizeof(int), sizeof number);
-      UniqueFd received(number);
-      if (!first) first = std::move(received);
-    }
-  }
-  return first;
+std::array<char, kHeaderBytes> header_of(FrameType type, std::size_t payload_bytes,
+                                         std::uint64_t request) {
+  return wire::encode_header({type, static_cast<std::uint32_t>(payload_bytes),
+                              wire::belongs_to_request(type) ? request : 0});
 }
 
 }  // namespace
@@ -88,9 +77,12 @@ Result<UniqueFd> connect_to(const std::string& path) {
 
 // ---- sending ----
 
+void Channel::queue_header(FrameType type, std::size_t payload_bytes) {
+  outgoing_.append(header_text(header_of(type, payload_bytes, request_)));
+}
+
 void Channel::queue(FrameType type, std::string_view payload) {
-  outgoing_.append(
-      header_text(wire::encode_header({type, static_cast<std::uint32_t>(payload.size())})));
+  queue_header(type, payload.size());
   outgoing_.append(payload);
 }
 
@@ -106,10 +98,29 @@ Result<void> Channel::end_frame(std::size_t start, FrameType type, const Result<
     return encoded;
   }
   const std::size_t payload_bytes = outgoing_.size() - start - kHeaderBytes;
-  outgoing_.replace(
-      start, kHeaderBytes,
-      header_text(wire::encode_header({type, static_cast<std::uint32_t>(payload_bytes)})));
+  if (wire::is_head(type) && payload_bytes > most_head_bytes_) {
+    outgoing_.resize(start);
+    return failed(ErrorCode::FrameTooLarge,
+                  fmt::format("{} of {} bytes exceeds {}", wire::to_string(type), payload_bytes,
+                              most_head_bytes_));
+  }
+  if (payload_bytes > wire::kMaxPayloadBytes) {
+    divide_head(start, type);
+    return {};
+  }
+  outgoing_.replace(start, kHeaderBytes, header_text(header_of(type, payload_bytes, request_)));
   return {};
+}
+
+/// What does not fit into a frame goes before it as parts.
+void Channel::divide_head(std::size_t start, FrameType type) {
+  const std::string whole = outgoing_.substr(start + kHeaderBytes);
+  outgoing_.resize(start);
+  std::string_view rest = whole;
+  for (; rest.size() > wire::kMaxPayloadBytes; rest.remove_prefix(wire::kMaxPayloadBytes)) {
+    queue(FrameType::HeadPart, rest.substr(0, wire::kMaxPayloadBytes));
+  }
+  queue(type, rest);
 }
 
 /// One sendmsg(2) of the queue and then `extra`. False when the socket takes no more now.
@@ -176,8 +187,7 @@ Result<void> Channel::send(FrameType type, std::string_view data, Deadline deadl
   while (!data.empty()) {
     const std::string_view piece = data.substr(0, kPieceBytes);
     data.remove_prefix(piece.size());
-    outgoing_.append(
-        header_text(wire::encode_header({type, static_cast<std::uint32_t>(piece.size())})));
+    queue_header(type, piece.size());
 
     std::size_t piece_sent = 0;
     while (queued_bytes() != 0 || piece_sent < piece.size()) {
@@ -214,73 +224,6 @@ Result<void> Channel::send_file(int descriptor, const wire::ResponseFile& what, 
 
 // ---- receiving ----
 
-bool Channel::has_buffered_frame() const noexcept {
-  const std::string_view unread(incoming_.data() + consumed_, filled_ - consumed_);
-  if (unread.size() < kHeaderBytes) return false;
-  const auto header = wire::decode_header(unread);
-  // A bad header counts as a frame: receiving it is what reports the error.
-  return !header || unread.size() - kHeaderBytes >= header->payload_bytes;
-}
-
-/// Moves unread bytes to the front and lets a frame of that size fit behind them.
-void Channel::make_room(std::size_t payload_bytes) {
-  if (consumed_ == filled_) {
-    consumed_ = filled_ = 0;
-    if (incoming_.size() > kLargestIdleBufferBytes && payload_bytes == 0) {
-      std::string().swap(incoming_);
-    }
-  } else if (consumed_ != 0) {
-    std::memmove(incoming_.data(), incoming_.data() + consumed_, filled_ - consumed_);
-    filled_ -= consumed_;
-    consumed_ = 0;
-  }
-  const std::size_t wanted = std::max(kFirstBufferBytes, kHeaderBytes + payload_bytes);
-  if (incoming_.size() < wanted) incoming_.resize(wanted);
-}
-
-/// One recvmsg(2). False when nothing is there now.
-Result<bool> Channel::read_more() {
-  iovec part{incoming_.data() + filled_, incoming_.size() - filled_};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  while (true) {
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    const ssize_t count = ::recvmsg(fd(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (count > 0) {
-      if (UniqueFd descriptor = descriptor_in(message)) received_fd_ = std::move(descriptor);
-      filled_ += static_cast<std::size_t>(count);
-      return true;
-    }
-    if (count == 0) return failed(ErrorCode::PeerClosed, "end of file");
-    const int os_errno = errno;
-    if (os_errno == EAGAIN || os_errno == EWOULDBLOCK) return false;
-    if (os_errno != EINTR) return socket_failed("recvmsg", os_errno);
-  }
-}
-
-Result<std::optional<Frame>> Channel::try_receive() {
-  while (true) {
-    const std::string_view unread(incoming_.data() + consumed_, filled_ - consumed_);
-    std::size_t payload_bytes = 0;
-    if (unread.size() >= kHeaderBytes) {
-      const auto header = wire::decode_header(unread);
-      if (!header) return failed(header);
-      payload_bytes = header->payload_bytes;
-      if (unread.size() - kHeaderBytes >= payload_bytes) {
-        consumed_ += kHeaderBytes + payload_bytes;
-        return Frame{header->type, unread.substr(kHeaderBytes, payload_bytes)};
-      }
-    }
-    make_room(payload_bytes);
-    const Result<bool> read = read_more();
-    if (!read) return failed(read);
-    if (!*read) return std::nullopt;
-  }
-}
-
 Result<Frame> Channel::receive(Deadline deadline) {
   while (true) {
     const Result<std::optional<Frame>> frame = try_receive();
@@ -290,6 +233,19 @@ Result<Frame> Channel::receive(Deadline deadline) {
     if (!ready) return failed(ready);
     if (!*ready) return failed(ErrorCode::DeadlinePassed, "the peer is silent");
   }
+}
+
+bool Channel::is_quiet() const noexcept { return incoming_.is_empty() && !has_news(); }
+
+bool Channel::has_news() const noexcept {
+  pollfd entry{fd(), POLLIN, 0};
+  return ::poll(&entry, 1, 0) != 0;
+}
+
+void Channel::abandon() noexcept {
+  if (!socket_) return;
+  ::shutdown(fd(), SHUT_RDWR);
+  incoming_.discard(fd());
 }
 
 bool Channel::peer_is_gone() const noexcept {

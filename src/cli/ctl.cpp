@@ -124,10 +124,12 @@ Outcome<Begun> command(const Target& target, Command command) {
   return Begun{*path, std::move(reply.answer.status)};
 }
 
-/// Looks at the group until `is_done`, or until `failure` says something.
+/// Looks at the group until `is_done`, or until `failure` says something, or for as long as that
+/// may take: an answer may say anything for ever.
 Outcome<GroupStatus> wait_until(const Begun& begun,
                                 const std::function<bool(const GroupStatus&)>& is_done,
                                 const std::function<std::string(const GroupStatus&)>& failure) {
+  Patience patience(Clock::now());
   for (int silent = 0; silent < kMostSilentLooks;) {
     ::poll(nullptr, 0, kLookAgainMs);
     Reply reply = ask(begun.path, Command::Status);
@@ -143,6 +145,13 @@ Outcome<GroupStatus> wait_until(const Begun& begun,
     if (is_done(now)) return now;
     if (std::string why = failure(now); !why.empty()) {
       return problem(kFailed, fmt::format("group '{}': {}", printable(now.group), why));
+    }
+    if (patience.is_over(now, Clock::now())) {
+      return problem(kFailed, fmt::format("group '{}': not waiting any longer: {}",
+                                          printable(now.group), what_is_awaited(now)));
+    }
+    if (patience.is_time_to_speak(Clock::now())) {
+      fmt::print(stderr, "group '{}': {}\n", printable(now.group), what_is_awaited(now));
     }
   }
   return tl::unexpected(trouble_with({Kind::Silent, begun.path}));

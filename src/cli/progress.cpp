@@ -4,17 +4,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "group_text.hpp"
-#include "wsgix/scoreboard/scoreboard.hpp"
+#include "wsgix/base/end_reason.hpp"
 
 namespace wsgix::cli {
 namespace {
 
-using scoreboard::EndReason;
 using wire::DeathStatus;
 using wire::GroupStatus;
 using wire::WorkerStatus;
+
+constexpr std::size_t kMostNamed = 8;
 
 bool has(const GroupStatus& group, std::uint32_t pid) {
   return std::any_of(group.workers.begin(), group.workers.end(),
@@ -30,9 +32,8 @@ bool is_failure(const DeathStatus& death) {
   constexpr EndReason kFailures[] = {EndReason::None, EndReason::CannotLoad,
                                      EndReason::StartupTimeout, EndReason::OutOfMemory,
                                      EndReason::MemoryExceeded};
-  return std::any_of(std::begin(kFailures), std::end(kFailures), [&](EndReason reason) {
-    return death.reason == scoreboard::to_string(reason);
-  });
+  return std::any_of(std::begin(kFailures), std::end(kFailures),
+                     [&](EndReason reason) { return death.reason == to_string(reason); });
 }
 
 }  // namespace
@@ -62,6 +63,35 @@ std::string failed_start(const GroupStatus& before, const GroupStatus& now) {
   }
   if (now.failures_in_a_row > before.failures_in_a_row) return "a new worker did not start";
   return {};
+}
+
+std::string what_is_awaited(const GroupStatus& now) {
+  std::string text =
+      fmt::format("{} of {} workers are ready", workers_in(now, "ready"), now.processes);
+  std::size_t named = 0;
+  for (const WorkerStatus& worker : now.workers) {
+    if (named == kMostNamed) return text + ", ...";
+    text += fmt::format("{}{} ({}, {} requests running)", named++ == 0 ? "; there is " : ", ",
+                        worker.pid, printable(worker.state), worker.busy);
+  }
+  return text;
+}
+
+bool Patience::is_over(const GroupStatus& status, Deadline now) {
+  std::string picture;
+  for (const WorkerStatus& worker : status.workers) {
+    picture += fmt::format("{} {} ", worker.pid, worker.state);
+  }
+  const bool something_goes_on =
+      workers_in(status, "starting") + workers_in(status, "draining") > 0;
+  if (picture != std::exchange(last_, picture) || something_goes_on) changed_ = now;
+  return now >= end_ || now - changed_ >= kWithoutAChange;
+}
+
+bool Patience::is_time_to_speak(Deadline now) noexcept {
+  if (now < next_word_) return false;
+  next_word_ = now + kBetweenWords;
+  return true;
 }
 
 }  // namespace wsgix::cli

@@ -4,9 +4,6 @@ add_library(wsgix_flags INTERFACE)
 target_compile_options(wsgix_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wswitch -Werror
   -fno-omit-frame-pointer)
-# fmt is header-only here: the module and the runtime library depend on nothing but libc and libstdc++.
-target_compile_definitions(wsgix_flags INTERFACE FMT_HEADER_ONLY=1)
-
 if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
   target_compile_options(wsgix_flags INTERFACE
     -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection)

@@ -3,11 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <system_error>
 
 #include "suggestion.hpp"
 #include "wsgix/config/paths.hpp"
@@ -110,7 +112,21 @@ constexpr struct {
   std::int64_t bytes;
 } kSizeUnits[] = {{"", 1}, {"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}};
 
-std::optional<std::int64_t> whole_bytes(std::string_view value) {
+}  // namespace
+
+std::optional<std::int64_t> parse_number(std::string_view value) { return digits(value); }
+
+std::vector<std::string> split_path(std::string_view value) {
+  std::vector<std::string> folders;
+  while (!value.empty()) {
+    const std::size_t colon = std::min(value.find(':'), value.size());
+    if (colon != 0) folders.emplace_back(value.substr(0, colon));
+    value.remove_prefix(std::min(colon + 1, value.size()));
+  }
+  return folders;
+}
+
+std::optional<std::int64_t> parse_size(std::string_view value) {
   const std::size_t unit_at = std::min(value.find_first_not_of("0123456789"), value.size());
   const auto number = digits(value.substr(0, unit_at));
   if (!number) return std::nullopt;
@@ -122,9 +138,11 @@ std::optional<std::int64_t> whole_bytes(std::string_view value) {
   return std::nullopt;
 }
 
+namespace {
+
 template <std::int64_t S::*Member>
 Result<void> size(S& settings, std::string_view name, std::string_view value) {
-  const auto bytes = whole_bytes(value);
+  const auto bytes = parse_size(value);
   if (!bytes) {
     return refused(name, value, "a size from 0 to 1024g, such as 65536, 64k, 8m or 1g");
   }
@@ -132,22 +150,31 @@ Result<void> size(S& settings, std::string_view name, std::string_view value) {
   return {};
 }
 
-Result<void> stack_size(S& settings, std::string_view name, std::string_view value) {
-  constexpr std::int64_t kLeast = 64 << 10;
-  const auto bytes = whole_bytes(value);
-  if (!bytes || *bytes < kLeast || *bytes > std::int64_t{1} << 30) {
-    return refused(name, value, "a size from 64k to 1g");
+std::string in_largest_unit(std::int64_t bytes) {
+  std::string text = fmt::format("{}", bytes);
+  for (const auto& unit : kSizeUnits) {
+    if (bytes % unit.bytes == 0) text = fmt::format("{}{}", bytes / unit.bytes, unit.name);
   }
-  settings.stack_size = *bytes;
+  return text;
+}
+
+template <std::int64_t S::*Member, std::int64_t Least, std::int64_t Most>
+Result<void> bounded_size(S& settings, std::string_view name, std::string_view value) {
+  const auto bytes = parse_size(value);
+  if (!bytes || *bytes < Least || *bytes > Most) {
+    return refused(
+        name, value,
+        fmt::format("a size from {} to {}", in_largest_unit(Least), in_largest_unit(Most)));
+  }
+  settings.*Member = *bytes;
   return {};
 }
 
 Result<void> memory_recycle(S& settings, std::string_view name, std::string_view value) {
   const std::size_t comma = std::min(value.find(','), value.size());
-  const auto soft = whole_bytes(value.substr(0, comma));
+  const auto soft = parse_size(value.substr(0, comma));
   const bool has_hard = comma < value.size();
-  const auto hard =
-      has_hard ? whole_bytes(value.substr(comma + 1)) : std::optional<std::int64_t>(0);
+  const auto hard = has_hard ? parse_size(value.substr(comma + 1)) : std::optional<std::int64_t>(0);
   if (!soft || !hard || (has_hard && *hard <= *soft)) {
     return refused(name, value,
                    "SOFT or SOFT,HARD with sizes such as 512m or 2g, HARD larger than SOFT");
@@ -223,12 +250,7 @@ Result<void> umask_bits(S& settings, std::string_view name, std::string_view val
 }
 
 Result<void> python_path(S& settings, std::string_view name, std::string_view value) {
-  std::vector<std::string> folders;
-  while (!value.empty()) {
-    const std::size_t colon = std::min(value.find(':'), value.size());
-    if (colon != 0) folders.emplace_back(value.substr(0, colon));
-    value.remove_prefix(std::min(colon + 1, value.size()));
-  }
+  std::vector<std::string> folders = split_path(value);
   if (folders.empty()) return refused(name, value, "a list of directories; it is empty");
   settings.python_path = std::move(folders);
   return {};
@@ -277,9 +299,11 @@ constexpr struct { std::string_view name; Setter set; } kOptions[] = {
     {"memory-limit",         size<&S::memory_limit>},
     {"virtual-memory-limit", size<&S::virtual_memory_limit>},
     {"memory-recycle",       memory_recycle},
-    {"stack-size",           stack_size},
+    {"stack-size",           bounded_size<&S::stack_size, 64 << 10, 1 << 30>},
     {"request-buffering",    size<&S::request_buffering_bytes>},
     {"response-buffering",   size<&S::response_buffering_bytes>},
+    {"interpreter-limit",    whole_number<&S::interpreter_limit, 1, kMostInterpreters>},
+    {"head-limit",           bounded_size<&S::head_limit, 64 << 10, 256 << 20>},
 };
 
 // Names of mod_wsgi that this version does not have yet.

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <system_error>
 
 #include "wsgix/config/daemon_settings.hpp"
 
@@ -104,23 +105,21 @@ bool get(std::string_view text, std::vector<std::uint32_t>& items) {
   }
   return true;
 }
-void put(std::string& out, const std::vector<Preload>& items) {
-  for (const Preload& item : items) {
-    put_item(out, item.script);
-    put_item(out, item.application_group);
-    put_item(out, item.callable);
-    put_item(out, item.rolling ? "1" : "0");
+void put(std::string& out, const std::vector<wsgi::OwnedScriptRef>& items) {
+  for (const wsgi::OwnedScriptRef& item : items) {
+    std::string bytes;
+    wsgi::encode(item, bytes);
+    put_item(out, bytes);
   }
 }
-bool get(std::string_view text, std::vector<Preload>& items) {
+bool get(std::string_view text, std::vector<wsgi::OwnedScriptRef>& items) {
   items.clear();
-  std::string rolling;
+  std::string bytes;
   while (!text.empty()) {
-    Preload& item = items.emplace_back();
-    if (!get_item(text, item.script) || !get_item(text, item.application_group) ||
-        !get_item(text, item.callable) || !get_item(text, rolling) || !get(rolling, item.rolling)) {
-      return false;
-    }
+    if (!get_item(text, bytes)) return false;
+    const auto script = wsgi::decode_script(bytes);
+    if (!script) return false;
+    items.push_back(wsgi::owned(*script));
   }
   return true;
 }
@@ -206,6 +205,8 @@ constexpr Row kRows[] = {
     daemon<&D::stack_size>("stack_size"),
     daemon<&D::request_buffering_bytes>("request_buffering_bytes"),
     daemon<&D::response_buffering_bytes>("response_buffering_bytes"),
+    daemon<&D::head_limit>("head_limit"),
+    daemon<&D::interpreter_limit>("interpreter_limit"),
     host<&H::started_as_root>("started_as_root"),
     host<&H::uid>("uid"),
     host<&H::gid>("gid"),

@@ -4,7 +4,9 @@
 
 #include <atomic>
 
+#include "wsgix/base/clock.hpp"
 #include "wsgix/channel/channel.hpp"
+#include "wsgix/wire/dialogue.hpp"
 
 namespace wsgix::daemon {
 
@@ -16,12 +18,6 @@ struct Connection {
     Parked,  ///< the poller reports when there is something to do
     Closed,
   };
-  enum class Phase : std::uint8_t {
-    AwaitsHello,
-    Idle,
-    Discarding,  ///< the rest of an answered request's body is still on its way
-  };
-
   /// A second thread that was told of the same event loses, and must not touch the rest.
   bool take() noexcept {
     Hold expected = Hold::Parked;
@@ -29,9 +25,10 @@ struct Connection {
   }
 
   std::atomic<Hold> hold = Hold::Taken;
-  Phase phase = Phase::AwaitsHello;
+  wire::Intake intake;
   bool closing = false;  ///< nothing follows what is queued
   bool in_poller = false;
+  Clock::time_point since = Clock::now();
   bool from_backlog = true;  ///< waited for a thread: its child may have given up meanwhile
   channel::Channel channel;
 };

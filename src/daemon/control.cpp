@@ -5,15 +5,13 @@
 
 #include <cerrno>
 #include <cstddef>
-#include <vector>
-
-#include "wsgix/wire/messages.hpp"
+#include <string>
 
 namespace wsgix::daemon {
 namespace {
 
 constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
-/// Report, cause, and for UsesScript the fields of the script.
+/// Report, cause, and for UsesScript the script.
 constexpr std::size_t kFixedBytes = 2;
 constexpr std::size_t kMostBytes = 16 * 1024;
 
@@ -37,43 +35,12 @@ Failed nonsense() {
   return failed(ErrorCode::UnexpectedFrame, "control socket: a message nobody sends");
 }
 
-const char* reloading_of(const ScriptUse& script) {
-  return script.rolling ? "rolling" : script.reloading ? "on" : "off";
-}
-
-Result<void> encode(const ScriptUse& script, std::string& out) {
-  const std::string modified = std::to_string(script.modified_us);
-  return wire::encode_fields({{"path", script.path},
-                              {"application_group", script.application_group},
-                              {"callable", script.callable},
-                              {"reloading", reloading_of(script)},
-                              {"modified_us", modified}},
-                             out);
-}
-
-Result<ScriptUse> decode_script(std::string_view payload) {
-  const auto fields = wire::decode_fields(payload);
-  if (!fields || fields->size() != 5) return nonsense();
-  ScriptUse script;
-  script.path = (*fields)[0].value;
-  script.application_group = (*fields)[1].value;
-  script.callable = (*fields)[2].value;
-  script.rolling = (*fields)[3].value == "rolling";
-  script.reloading = (*fields)[3].value == "on";
-  const std::string modified((*fields)[4].value);
-  const bool is_number =
-      !modified.empty() && modified.find_first_not_of("0123456789") == std::string::npos;
-  if (!is_number || modified.size() > 18 || script.path.empty()) return nonsense();
-  script.modified_us = std::stoll(modified);
-  return script;
-}
-
 }  // namespace
 
 void send_report(int control, const WorkerReport& report) noexcept {
   try {
     std::string bytes = {static_cast<char>(report.report), static_cast<char>(report.cause)};
-    if (report.report == Report::UsesScript && !encode(report.script, bytes)) return;
+    if (report.report == Report::UsesScript) wsgi::encode(report.script, bytes);
     if (bytes.size() <= kMostBytes) send_bytes(control, bytes);
   } catch (const std::exception&) {
     // No memory for a hint: the supervisor does without it.
@@ -105,9 +72,9 @@ Result<std::optional<WorkerReport>> receive_report(int control) {
     if (!rest.empty()) return nonsense();
     return said;
   }
-  Result<ScriptUse> script = decode_script(rest);
-  if (!script) return failed(script);
-  said.script = std::move(*script);
+  const auto script = wsgi::decode_script(rest);
+  if (!script || script->path.empty()) return nonsense();
+  said.script = wsgi::owned(*script);
   return said;
 }
 

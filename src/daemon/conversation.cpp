@@ -3,14 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "dispatcher.hpp"
 #include "wsgix/os/random.hpp"
 
 namespace wsgix::daemon {
 
+using wire::Due;
 using wire::FrameType;
-using Phase = Connection::Phase;
 
 void Dispatcher::advance(Connection& connection, Permit permit, ServingThread& thread) {
   channel::Channel& channel = connection.channel;
@@ -46,21 +47,18 @@ void Dispatcher::advance(Connection& connection, Permit permit, ServingThread& t
 
 Dispatcher::Next Dispatcher::handle_frame(Connection& connection, const channel::Frame& frame,
                                           Permit& permit, ServingThread& thread) {
-  switch (connection.phase) {
-    case Phase::AwaitsHello: return greet(connection, frame);
-    case Phase::Discarding: return discard(connection, frame);
-    case Phase::Idle: break;
+  if (const auto fits = connection.intake.take(frame.request, frame.type); !fits) {
+    log_failure(fits.error());
+    return Next::Close;
   }
-  if (frame.type == FrameType::RequestHead) {
-    return start_request(connection, frame, permit, thread);
-  }
-  // It crossed the answer to a request whose body was never asked for.
-  if (frame.type == FrameType::RequestAbort) return Next::Look;
-  return refuse(frame, "no request was open");
+  if (frame.type == FrameType::Hello) return greet(connection, frame);
+  // What else may come now is the rest of a body whose request has been answered.
+  if (frame.type != FrameType::RequestHead) return Next::Look;
+  connection.channel.begin_request(frame.request);
+  return start_request(connection, frame, permit, thread);
 }
 
 Dispatcher::Next Dispatcher::greet(Connection& connection, const channel::Frame& frame) {
-  if (frame.type != FrameType::Hello) return refuse(frame, "Hello was due");
   const auto hello = wire::decode_hello(frame.payload);
   if (!hello) {
     log_failure(hello.error());
@@ -70,23 +68,14 @@ Dispatcher::Next Dispatcher::greet(Connection& connection, const channel::Frame&
     log_failure({ErrorCode::PeerNotTrusted, "a process with the wrong token connected"});
     return Next::Close;
   }
-  connection.phase = Phase::Idle;
+  has_greeted(connection);
   return Next::Look;
-}
-
-Dispatcher::Next Dispatcher::discard(Connection& connection, const channel::Frame& frame) {
-  switch (frame.type) {
-    case FrameType::RequestBody: return Next::Look;
-    case FrameType::RequestEnd:
-    case FrameType::RequestAbort: connection.phase = Phase::Idle; return Next::Look;
-    default: return refuse(frame, "the rest of a request body was due");
-  }
 }
 
 Dispatcher::Next Dispatcher::start_request(Connection& connection, const channel::Frame& frame,
                                            Permit& permit, ServingThread& thread) {
-  Session session(++last_request_, connection.channel, settings_.patience, log_, thread.scratch,
-                  {thread.place, slot_});
+  Session session(++last_request_, connection.channel, connection.intake, settings_.patience, log_,
+                  thread.scratch, {thread.slot, slot_});
   if (const auto opened = session.open(frame.payload); !opened) {
     log_failure(opened.error());
     return Next::Close;
@@ -100,31 +89,30 @@ Dispatcher::Next Dispatcher::start_request(Connection& connection, const channel
       return next;
     }
   }
-  connection.phase = session.body_is_open() ? Phase::Discarding : Phase::Idle;
-  return connection.phase == Phase::Idle ? Next::Rest : Next::Look;
+  return connection.intake.due() == Due::Body ? Next::Look : Next::Rest;
 }
 
-/// While it lives, others see the request and the attendant looks after it.
+/// While it lives, others see the request and the watchdog looks after it.
 class Dispatcher::Running {
  public:
   Running(Dispatcher& dispatcher, Session& session, ServingThread& thread)
-      : dispatcher_(dispatcher), session_(session), place_(thread.place) {
+      : dispatcher_(dispatcher), session_(session), thread_slot_(thread.slot) {
     const wire::RequestHead& head = session.head();
     dispatcher_.slot_.busy.fetch_add(1, std::memory_order_relaxed);
-    place_.begin(session.id(), session.environ("REQUEST_METHOD"), session.environ("REQUEST_URI"),
-                 head.deadline_us);
-    runtime::Attendant* const attendant = dispatcher_.settings_.attendant;
-    if (attendant == nullptr) return;
+    thread_slot_.begin(session.id(), session.environ("REQUEST_METHOD"),
+                       session.environ("REQUEST_URI"), head.deadline_us);
+    runtime::RequestWatchdog* const watchdog = dispatcher_.settings_.watchdog;
+    if (watchdog == nullptr) return;
     const Deadline deadline = deadline_of(head);
-    if (deadline == kNever && !attendant->watches_clients()) return;
-    attendant->enroll(session.id(), deadline, session);
+    if (deadline == kNever && !watchdog->watches_clients()) return;
+    watchdog->enroll(session.id(), deadline, session);
     enrolled_ = true;
   }
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
   ~Running() {
-    if (enrolled_) dispatcher_.settings_.attendant->withdraw(session_.id());
-    place_.end();
+    if (enrolled_) dispatcher_.settings_.watchdog->withdraw(session_.id());
+    thread_slot_.end();
     dispatcher_.slot_.busy.fetch_sub(1, std::memory_order_relaxed);
   }
 
@@ -138,7 +126,7 @@ class Dispatcher::Running {
 
   Dispatcher& dispatcher_;
   Session& session_;
-  scoreboard::ThreadPlace& place_;
+  scoreboard::HeldThreadSlot& thread_slot_;
   bool enrolled_ = false;
 };
 
@@ -150,7 +138,7 @@ Dispatcher::Next Dispatcher::run_request(Connection& connection, Session& sessio
     ending = session.run(application_);
   }
   // Only now: new workers must not be made to load what has never worked.
-  if (session.has_loaded()) note_script(session.head(), thread);
+  if (session.has_loaded()) note_script(session.head().script, thread);
   if (ending != Session::Ending::Stale) count_request();
 
   // Before the answer leaves: its reader's next request must find the permit free.
@@ -165,42 +153,33 @@ Dispatcher::Next Dispatcher::run_request(Connection& connection, Session& sessio
 }
 
 /// The same thread mostly serves the same script: then this is one comparison.
-void Dispatcher::note_script(const wire::RequestHead& head, ServingThread& thread) {
+void Dispatcher::note_script(const wsgi::ScriptRef& script, ServingThread& thread) {
   constexpr std::size_t kMostScripts = 256;           // more would only be a hint the less useful
   constexpr std::chrono::minutes kBetweenReports{1};  // of one script
-  const bool rolling = (head.flags & wire::RequestHead::kRolling) != 0;
-  const bool reloading = (head.flags & wire::RequestHead::kReloading) != 0;
+  const wsgi::ScriptRef configured = wsgi::as_configured(script);
   std::string& key = thread.scratch.script_key;
-  key.assign(1, rolling ? 'R' : reloading ? 'O' : '-');
-  for (const std::string_view part : {head.script, head.application_group, head.callable}) {
-    key.append(part).push_back('\0');
-  }
+  key.clear();
+  wsgi::encode(configured, key);
   const auto now = Clock::now();
-  if (head.script.empty() || (key == thread.last_script && now < thread.script_is_due)) return;
+  if (script.path.empty() || (key == thread.last_script && now < thread.script_is_due)) return;
   thread.last_script = key;
   {
     const std::lock_guard lock(scripts_mutex_);
     if (scripts_.size() >= kMostScripts && scripts_.count(key) == 0) return;
-    const auto [script, is_new] = scripts_.try_emplace(key, now);
-    thread.script_is_due = script->second;
-    if (!is_new && now < script->second) return;
-    thread.script_is_due = script->second = now + kBetweenReports;
+    const auto [known, is_new] = scripts_.try_emplace(key, now);
+    thread.script_is_due = known->second;
+    if (!is_new && now < known->second) return;
+    thread.script_is_due = known->second = now + kBetweenReports;
   }
-  events_.script_is_used({std::string(head.script), std::string(head.application_group),
-                          std::string(head.callable), rolling, reloading,
-                          std::max<std::int64_t>(head.script_modified_us, 0)});
+  wsgi::OwnedScriptRef used = wsgi::owned(configured);
+  used.modified_us = script.modified_us;
+  events_.script_is_used(used);
 }
 
 void Dispatcher::count_request() {
   slot_.requests.fetch_add(1, std::memory_order_relaxed);
   const std::int64_t executed = executed_.fetch_add(1) + 1;
   if (executed == settings_.maximum_requests) events_.request_limit_reached();
-}
-
-Dispatcher::Next Dispatcher::refuse(const channel::Frame& frame, const char* state) {
-  log_failure(
-      {ErrorCode::UnexpectedFrame, fmt::format("{} while {}", wire::to_string(frame.type), state)});
-  return Next::Close;
 }
 
 void Dispatcher::log_failure(const Error& error) {

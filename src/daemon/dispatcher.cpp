@@ -6,16 +6,21 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 #include <thread>
 
-#include "wsgix/os/peer.hpp"
+#include "wsgix/os/forked_copies.hpp"
+#include "wsgix/os/sockets.hpp"
 #include "wsgix/os/thread.hpp"
 
 namespace wsgix::daemon {
 namespace {
 
 constexpr milliseconds kAcceptPause{100};
-constexpr seconds kBetweenAcceptWarnings{10};
+constexpr seconds kBetweenWarnings{10};
+/// A child says Hello with its first write: who does not is none, and so many are looked at.
+constexpr seconds kLongestSilence{5};
+constexpr std::size_t kMostSilent = 64;
 
 }  // namespace
 
@@ -25,20 +30,21 @@ Result<std::unique_ptr<Dispatcher>> Dispatcher::create(DispatcherSettings settin
                                                        DispatcherEvents& events, LogSink& log) {
   auto poller = os::Poller::create();
   if (!poller) return failed(poller);
-  auto drained = os::Signpost::create();
+  auto drained = os::Event::create();
   if (!drained) return failed(drained);
-  std::unique_ptr<Dispatcher> dispatcher(new Dispatcher(std::move(settings), listener, application,
-                                                        board, events, log, std::move(*poller),
-                                                        std::move(*drained)));
+  return std::unique_ptr<Dispatcher>(new Dispatcher(std::move(settings), listener, application,
+                                                    board, events, log, std::move(*poller),
+                                                    std::move(*drained)));
+}
+
+Result<void> Dispatcher::accept_connections() {
   // The listener's subject is the dispatcher itself: no connection has that address.
-  const auto added = dispatcher->poller_.add(listener, os::Interest::Readable, dispatcher.get());
-  if (!added) return failed(added);
-  return dispatcher;
+  return poller_.add(listener_, os::Interest::Readable, this);
 }
 
 Dispatcher::Dispatcher(DispatcherSettings settings, int listener, const Application& application,
                        scoreboard::Board& board, DispatcherEvents& events, LogSink& log,
-                       os::Poller poller, os::Signpost drained)
+                       os::Poller poller, os::Event drained)
     : settings_(std::move(settings)),
       listener_(listener),
       application_(application),
@@ -53,7 +59,11 @@ Dispatcher::Dispatcher(DispatcherSettings settings, int listener, const Applicat
 void Dispatcher::serve() {
   ServingThread thread{
       {}, {board_, static_cast<std::uint32_t>(::getpid()), os::thread_number()}, {}};
-  while (const std::optional<void*> subject = poller_.wait()) {
+  while (const std::optional<void*> subject = poller_.wait(silence_ends())) {
+    if (*subject == nullptr) {
+      drop_silent();
+      continue;
+    }
     if (*subject == this) {
       accept_one(thread);
       continue;
@@ -73,8 +83,8 @@ void Dispatcher::accept_one(ServingThread& thread) {
     if (permits_.await_one()) arm_listener();
     return;
   }
-  UniqueFd socket(::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-  const int os_errno = errno;
+  int os_errno = 0;
+  UniqueFd socket = accept_connection(os_errno);
   if (!socket && os_errno != EAGAIN && os_errno != EINTR && os_errno != ECONNABORTED) {
     pause_accepting(os_errno);
   }
@@ -82,11 +92,20 @@ void Dispatcher::accept_one(ServingThread& thread) {
   if (!socket || !peer_may_connect(socket.get())) return;
 
   Connection& connection = admit(std::move(socket));
+  drop_silent();
   const wire::Welcome welcome{static_cast<std::uint32_t>(::getpid()), settings_.slot};
   if (const auto queued = connection.channel.queue(wire::FrameType::Welcome, welcome); !queued) {
     log_failure(queued.error());
   }
   advance(connection, std::move(permit), thread);
+}
+
+/// A copy that is forked in between would keep the connection open, unknown to everybody.
+UniqueFd Dispatcher::accept_connection(int& os_errno) const {
+  const os::NoForkMeanwhile until_owned;
+  UniqueFd socket(::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  os_errno = errno;
+  return socket;
 }
 
 bool Dispatcher::peer_may_connect(int socket) {
@@ -108,14 +127,10 @@ void Dispatcher::arm_listener() noexcept {
 
 /// Out of descriptors or memory: trying again at once would only burn the processor.
 void Dispatcher::pause_accepting(int os_errno) {
-  const auto now = Clock::now().time_since_epoch() / milliseconds(1);
-  auto last = last_accept_warning_.load();
-  const bool due = last == 0 || now - last > kBetweenAcceptWarnings / milliseconds(1);
-  if (due && last_accept_warning_.compare_exchange_strong(last, now)) {
-    log_.write(
-        LogLevel::Error,
-        Error{ErrorCode::SystemCallFailed, fmt::format("group '{}': accept", settings_.group),
-              os_errno, "raise the limit of open files (ulimit -n), or find what holds them"});
+  if (is_due(last_accept_warning_)) {
+    log_.write(LogLevel::Error,
+               Error{ErrorCode::CannotOpenDescriptor,
+                     fmt::format("group '{}': accept", settings_.group), os_errno});
   }
   std::this_thread::sleep_for(kAcceptPause);
 }
@@ -123,9 +138,53 @@ void Dispatcher::pause_accepting(int os_errno) {
 Connection& Dispatcher::admit(UniqueFd socket) {
   auto owned = std::make_unique<Connection>(std::move(socket));
   Connection& connection = *owned;
+  connection.channel.limit_payload(wire::kTokenBytes);
   const std::lock_guard lock(table_mutex_);
+  silent_.push_back(&connection);
   connections_.emplace(&connection, std::move(owned));
   return connection;
+}
+
+void Dispatcher::has_greeted(Connection& connection) {
+  connection.channel.limit_payload(wire::kMaxPayloadBytes);
+  connection.channel.limit_heads(settings_.head_limit);
+  const std::lock_guard lock(table_mutex_);
+  std::erase(silent_, &connection);
+}
+
+Deadline Dispatcher::silence_ends() {
+  const std::lock_guard lock(table_mutex_);
+  return silent_.empty() ? kNever : silent_.front()->since + kLongestSilence;
+}
+
+/// Whoever owns such a connection, a thread or the poller, sees its end and closes it.
+void Dispatcher::drop_silent() {
+  std::size_t dropped = 0;
+  {
+    const std::lock_guard lock(table_mutex_);
+    const Deadline now = Clock::now();
+    const auto may_stay = [&](const Connection* silent) {
+      return now < silent->since + kLongestSilence && silent_.size() - dropped <= kMostSilent;
+    };
+    while (dropped < silent_.size() && !may_stay(silent_[dropped])) {
+      ::shutdown(silent_[dropped++]->channel.fd(), SHUT_RDWR);
+    }
+    silent_.erase(silent_.begin(), silent_.begin() + static_cast<std::ptrdiff_t>(dropped));
+  }
+  unreported_silent_ += dropped;
+  if (dropped == 0 || !is_due(last_silence_warning_)) return;
+  log_failure({ErrorCode::PeerNotTrusted,
+               fmt::format("{} connections are closed that did not say who they are within {} s, "
+                           "or of which there were more than {}",
+                           unreported_silent_.exchange(0), kLongestSilence.count(), kMostSilent)});
+}
+
+/// For a warning that should not fill the log.
+bool Dispatcher::is_due(std::atomic<std::int64_t>& last_warning) {
+  const auto now = Clock::now().time_since_epoch() / milliseconds(1);
+  auto last = last_warning.load();
+  const bool due = last == 0 || now - last > kBetweenWarnings / milliseconds(1);
+  return due && last_warning.compare_exchange_strong(last, now);
 }
 
 // ---- waiting and going ----
@@ -148,6 +207,7 @@ void Dispatcher::park(Connection& connection, os::Interest interest) {
 
 void Dispatcher::close(Connection& connection) {
   const std::lock_guard lock(table_mutex_);
+  std::erase(silent_, &connection);
   const auto found = connections_.find(&connection);
   // A process that the application forked may hold a copy: the child has to see the end all the
   // same.

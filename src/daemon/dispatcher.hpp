@@ -26,7 +26,7 @@ namespace wsgix::daemon {
 /// What a serving thread keeps from one request to the next.
 struct ServingThread {
   RequestScratch scratch;
-  scoreboard::ThreadPlace place;
+  scoreboard::HeldThreadSlot slot;
   std::string last_script;            ///< what note_script() looked at last
   Clock::time_point script_is_due{};  ///< to be looked at again
 };
@@ -36,11 +36,12 @@ struct DispatcherSettings {
   std::string token;           ///< what a child has to say first
   std::uint32_t peer_uid = 0;  ///< who may connect, besides root and our own account
   int threads = 1;
-  int maximum_requests = 0;           ///< 0: no limit
+  int maximum_requests = 0;                         ///< 0: no limit
+  std::size_t head_limit = wire::kMaxPayloadBytes;  ///< bytes of a head, both ways
   Clock::duration patience{};         ///< how long a peer may do nothing in the middle of a request
   std::uint32_t slot = 0;             ///< of the scoreboard
   Clock::duration interrupt_after{};  ///< request-timeout with an interrupt; 0: never
-  runtime::Attendant* attendant = nullptr;  ///< null: nobody interrupts a request
+  runtime::RequestWatchdog* watchdog = nullptr;  ///< null: nobody interrupts a request
 };
 
 /// Called from serving threads; the first two at most once.
@@ -50,12 +51,12 @@ class DispatcherEvents {
   virtual void script_is_stale() noexcept = 0;  ///< the drain has begun already
   virtual void request_limit_reached() noexcept = 0;
   /// For each script that has answered a request: at once, then at most once a minute.
-  virtual void script_is_used(const ScriptUse& script) noexcept = 0;
+  virtual void script_is_used(const wsgi::OwnedScriptRef& script) noexcept = 0;
 };
 
 class Dispatcher {
  public:
-  /// Everything is borrowed. The listener stays armed until begin_drain().
+  /// Everything is borrowed.
   static Result<std::unique_ptr<Dispatcher>> create(DispatcherSettings settings, int listener,
                                                     const Application& application,
                                                     scoreboard::Board& board,
@@ -63,6 +64,9 @@ class Dispatcher {
 
   /// The whole life of one serving thread; start settings.threads + 1 of them.
   void serve();
+  /// Until begin_drain(). A process that has not said that it is ready must not begin: a request
+  /// that ends it would count as its failed start.
+  Result<void> accept_connections();
   /// No request is started any more: running ones end, every connection gets Closing. False when
   /// it had begun already. Any thread.
   bool begin_drain();
@@ -75,14 +79,19 @@ class Dispatcher {
 
   Dispatcher(DispatcherSettings settings, int listener, const Application& application,
              scoreboard::Board& board, DispatcherEvents& events, LogSink& log, os::Poller poller,
-             os::Signpost drained);
+             os::Event drained);
 
   // dispatcher.cpp: connections come, wait and go
   void accept_one(ServingThread& thread);
+  UniqueFd accept_connection(int& os_errno) const;
   bool peer_may_connect(int socket);
   void arm_listener() noexcept;
   void pause_accepting(int os_errno);
+  static bool is_due(std::atomic<std::int64_t>& last_warning);
   Connection& admit(UniqueFd socket);
+  Deadline silence_ends();
+  void drop_silent();
+  void has_greeted(Connection& connection);
   void park(Connection& connection, os::Interest interest);
   void close(Connection& connection);
   void finish_drain_if_empty();
@@ -97,13 +106,11 @@ class Dispatcher {
   Next handle_frame(Connection& connection, const channel::Frame& frame, Permit& permit,
                     ServingThread& thread);
   Next greet(Connection& connection, const channel::Frame& frame);
-  Next discard(Connection& connection, const channel::Frame& frame);
   Next start_request(Connection& connection, const channel::Frame& frame, Permit& permit,
                      ServingThread& thread);
   Next run_request(Connection& connection, Session& session, Permit& permit, ServingThread& thread);
-  void note_script(const wire::RequestHead& head, ServingThread& thread);
+  void note_script(const wsgi::ScriptRef& script, ServingThread& thread);
   void count_request();
-  Next refuse(const channel::Frame& frame, const char* state);
   void log_failure(const Error& error);
 
   const DispatcherSettings settings_;
@@ -114,17 +121,21 @@ class Dispatcher {
   DispatcherEvents& events_;
   LogSink& log_;
   os::Poller poller_;
-  os::Signpost drained_;
+  os::Event drained_;
   Permits permits_;
   std::atomic<bool> draining_ = false;
   std::atomic<std::int64_t> executed_ = 0;
   std::atomic<std::int64_t> last_accept_warning_ = 0;
   std::atomic<std::uint64_t> last_request_ = 0;  ///< the id of
 
-  std::mutex table_mutex_;  ///< guards the two members below, and parking against begin_drain()
+  std::atomic<std::int64_t> last_silence_warning_ = 0;
+  std::atomic<std::size_t> unreported_silent_ = 0;  ///< closed since that warning
+
+  std::mutex table_mutex_;  ///< guards the members below, and parking against begin_drain()
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
   /// During a drain the poller may report a connection twice; the memory stays for the loser.
   std::vector<std::unique_ptr<Connection>> closed_in_drain_;
+  std::vector<Connection*> silent_;  ///< have not said Hello; the oldest first
 
   std::mutex scripts_mutex_;                          ///< guards the member below
   std::map<std::string, Clock::time_point> scripts_;  ///< and when each is to be reported again

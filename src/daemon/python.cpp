@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "python.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "warm_up.hpp"
 #include "wsgix/os/signals.hpp"
+#include "wsgix/runtime/script.hpp"
+#include "wsgix/scoreboard/scripts.hpp"
 
 namespace wsgix::daemon {
 namespace {
-
-wsgix_text text(const std::string& string) { return {string.data(), string.size()}; }
 
 const char* text_or_null(const std::string& string) {
   return string.empty() ? nullptr : string.c_str();
@@ -20,13 +18,18 @@ const char* text_or_null(const std::string& string) {
 /// The door for lines of the runtime that belong to no request.
 void log_line(void* context, int level, wsgix_text, std::uint32_t, wsgix_text line) noexcept {
   static_cast<LogSink*>(context)->write(static_cast<LogLevel>(std::clamp(level, 0, 7)),
-                                        std::string_view(line.data, line.size));
+                                        runtime::view_of(line));
+}
+
+std::uint64_t count_failure(void* board, std::uint64_t failure) noexcept {
+  return scoreboard::count_failure(*static_cast<scoreboard::Board*>(board), failure);
 }
 
 }  // namespace
 
-Python::Python(const config::HostSettings& settings, int stacks, LogSink& log)
-    : settings_(settings), stacks_(stacks), log_(log) {
+Python::Python(const config::HostSettings& settings, int stacks, scoreboard::Board& board,
+               LogSink& log)
+    : settings_(settings), stacks_(stacks), board_(board), log_(log) {
   application_.script_owner = {settings.script_uid, settings.script_gid};
   if (const auto started = start(); !started) {
     application_.runtime = nullptr;
@@ -49,9 +52,7 @@ Result<void> Python::start() {
   describe_process();
   wsgix_failure why{};
   if ((*table)->start(&start_, &why) != 0) {
-    Error error = runtime::to_error(why);
-    error.what = fmt::format("group '{}': {}", settings_.daemon.name, error.what);
-    return Failed(std::move(error));
+    return Failed(of_group(settings_.daemon.name, runtime::to_error(why)));
   }
   application_.runtime = *table;
   return {};
@@ -59,7 +60,8 @@ Result<void> Python::start() {
 
 void Python::describe_process() {
   const config::DaemonSettings& daemon = settings_.daemon;
-  for (const std::string& folder : daemon.python_path) python_path_.push_back(text(folder));
+  for (const std::string& folder : daemon.python_path)
+    python_path_.push_back(runtime::text_of(folder));
 
   start_.program = text_or_null(choice_.program);
   start_.python_home = text_or_null(choice_.home);
@@ -74,6 +76,9 @@ void Python::describe_process() {
   start_.restrict_stdin = settings_.restrict_stdin;
   start_.restrict_stdout = settings_.restrict_stdout;
   start_.case_sensitive = 1;
+  start_.count_failure = count_failure;
+  start_.failures_context = &board_;
+  start_.interpreter_limit = static_cast<std::uint32_t>(daemon.interpreter_limit);
   std::copy_n(settings_.httpd_version, 3, start_.httpd_version);
   start_.httpd_description = settings_.httpd_description.c_str();
   start_.mpm_name = settings_.mpm_name.c_str();
@@ -93,36 +98,32 @@ bool Python::is_allowed(const std::string& script) const {
   return fine.has_value();
 }
 
-bool Python::load(const std::vector<config::Preload>& preloads) {
+bool Python::load(const std::vector<wsgi::OwnedScriptRef>& preloads) {
   // Whoever has a Python serves better; who has none says why in each response.
   if (application_.runtime == nullptr) return false;
   bool loaded = true;
-  for (const config::Preload& preload : preloads) {
-    wsgix_script script{};
-    script.path = text(preload.script);
-    script.application_group = text(preload.application_group);
-    script.callable_name = text(preload.callable);
+  for (const wsgi::OwnedScriptRef& preload : preloads) {
+    wsgix_script script = runtime::script_of(preload);
+    script.reloading = 0;  // two of one file: what is loaded is new
     wsgix_failure why{};
-    const bool is_ready = is_allowed(preload.script) &&
+    const bool is_ready = is_allowed(preload.path) &&
                           application_.runtime->load_script(&script, &why) == 0 &&
                           warm_up(settings_, *application_.runtime, script, log_);
-    if (!is_ready && preload.rolling) loaded = false;
+    if (!is_ready && preload.reloading == wsgi::ScriptReloading::Rolling) loaded = false;
   }
   return loaded;
 }
 
-bool Python::run_services(const std::vector<config::Preload>& scripts,
+bool Python::run_services(const std::vector<wsgi::OwnedScriptRef>& scripts,
                           const std::function<bool()>& shall_end) {
   if (application_.runtime == nullptr) return false;
   bool all_fine = true;
-  for (const config::Preload& service : scripts) {
+  for (const wsgi::OwnedScriptRef& service : scripts) {
     if (shall_end()) break;
-    wsgix_script script{};
-    script.path = text(service.script);
-    script.application_group = text(service.application_group);
+    const wsgix_script script = runtime::script_of(service);
     wsgix_failure why{};
     const bool ran =
-        is_allowed(service.script) && application_.runtime->run_service(&script, &why) == 0;
+        is_allowed(service.path) && application_.runtime->run_service(&script, &why) == 0;
     all_fine = all_fine && ran;
   }
   return all_fine;

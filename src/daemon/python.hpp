@@ -17,7 +17,7 @@ class Python {
   /// Starts it on the calling thread, which must be the one that calls stop(). Failing is no end:
   /// the application then answers every request with the cause.
   /// `stacks`: where Python writes its stacks at os::kStacksSignal.
-  Python(const config::HostSettings& settings, int stacks, LogSink& log);
+  Python(const config::HostSettings& settings, int stacks, scoreboard::Board& board, LogSink& log);
   Python(const Python&) = delete;
   Python& operator=(const Python&) = delete;
 
@@ -25,10 +25,10 @@ class Python {
   /// Loads them, and has each answer the request of warmup=. A script that cannot be loaded is
   /// logged by the runtime and answered with the cause.
   /// False: one that is reloaded as Rolling failed in either, or there is no Python.
-  bool load(const std::vector<config::Preload>& preloads);
+  bool load(const std::vector<wsgi::OwnedScriptRef>& preloads);
   /// Executes the scripts one after another, each to its end, until there is none left or
   /// `shall_end` says so. False when one failed; the cause is logged.
-  bool run_services(const std::vector<config::Preload>& scripts,
+  bool run_services(const std::vector<wsgi::OwnedScriptRef>& scripts,
                     const std::function<bool()>& shall_end);
   /// Runs atexit handlers. No thread may be inside the runtime.
   void stop() noexcept;
@@ -41,6 +41,7 @@ class Python {
 
   const config::HostSettings& settings_;
   const int stacks_;
+  scoreboard::Board& board_;
   LogSink& log_;
   Application application_;
   runtime::PythonChoice choice_;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "wsgix/daemon/service.hpp"
-
+// The life of a process with threads=0, whose main thread belongs to the scripts.
 #include <fmt/format.h>
-#include <poll.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -10,17 +8,19 @@
 #include <csignal>
 
 #include "python.hpp"
+#include "worker_process.hpp"
 #include "wsgix/base/clock.hpp"
+#include "wsgix/base/signal_block.hpp"
 #include "wsgix/daemon/control.hpp"
 #include "wsgix/os/child.hpp"
 #include "wsgix/os/descriptors.hpp"
+#include "wsgix/os/poll_set.hpp"
 #include "wsgix/os/thread.hpp"
 
 namespace wsgix::daemon {
 namespace {
 
-constexpr int kExitFailed = 1;
-constexpr std::size_t kWatchmanStackBytes = 256 * 1024;
+constexpr std::size_t kWatchdogStackBytes = 256 * 1024;
 
 // ---- signals: a script may replace every one of these with signal.signal() ----
 
@@ -59,32 +59,27 @@ void install_handlers() {
 
 /// The new thread gets none: a signal has to interrupt what the script waits for.
 Result<os::Thread> start_without_signals(std::function<void()> body) {
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  auto thread = os::Thread::start(kWatchmanStackBytes, std::move(body));
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return thread;
+  const SignalBlock block;
+  return os::Thread::start(kWatchdogStackBytes, std::move(body));
 }
 
 /// Watches httpd and the supervisor while the main thread belongs to the scripts.
-class Watchman {
+class ServiceWatchdog {
  public:
   /// `ending`: a byte means that the scripts are over, its end that Python is.
-  Watchman(const WorkerPlace& place, int ending) noexcept
-      : place_(place), ending_(ending), main_thread_(::pthread_self()) {}
+  ServiceWatchdog(const WorkerContext& context, int ending) noexcept
+      : context_(context), ending_(ending), main_thread_(::pthread_self()) {}
 
   void watch();
 
  private:
-  void hear_supervisor();
+  void on_supervisor();
   /// False when Python has ended.
-  bool hear_main_thread();
+  bool on_main_thread();
   void allow_shutdown_time();
   void give_up() const;
 
-  const WorkerPlace& place_;
+  const WorkerContext& context_;
   int ending_;
   pthread_t main_thread_;
   bool supervisor_gone_ = false;
@@ -92,21 +87,23 @@ class Watchman {
   Deadline deadline_ = kNever;
 };
 
-void Watchman::watch() {
+void ServiceWatchdog::watch() {
   for (;;) {
-    pollfd watched[] = {{place_.lifeline, POLLIN, 0},
-                        {supervisor_gone_ ? -1 : place_.control, POLLIN, 0},
-                        {ending_, POLLIN, 0}};
-    ::poll(watched, std::size(watched), poll_timeout(deadline_));
-    if (os::has_ended(place_.lifeline)) ::_exit(kExitFailed);
-    if (watched[2].revents != 0 && !hear_main_thread()) return;
-    if (watched[1].revents != 0) hear_supervisor();
+    bool is_over = false;
+    os::PollSet set;
+    end_with_httpd(context_, set);
+    set.add(ending_, POLLIN, [&] { is_over = !on_main_thread(); });
+    set.add(supervisor_gone_ ? -1 : context_.control, POLLIN, [&] {
+      if (!is_over) on_supervisor();
+    });
+    set.wait(deadline_);
+    if (is_over) return;
     if (Clock::now() >= deadline_) give_up();
   }
 }
 
-void Watchman::hear_supervisor() {
-  const auto word = receive_word(place_.control);
+void ServiceWatchdog::on_supervisor() {
+  const auto word = receive_word(context_.control);
   if (word && *word != Word::Retire) return;
   if (!word) {
     supervisor_gone_ = true;
@@ -118,44 +115,44 @@ void Watchman::hear_supervisor() {
   if (!std::exchange(told_, true)) ::pthread_kill(main_thread_, SIGTERM);
 }
 
-bool Watchman::hear_main_thread() {
+bool ServiceWatchdog::on_main_thread() {
   char byte = 0;
   if (::read(ending_, &byte, 1) != 1) return false;
   allow_shutdown_time();
   return true;
 }
 
-void Watchman::allow_shutdown_time() {
-  const milliseconds allowed = place_.settings.daemon.shutdown_timeout;
+void ServiceWatchdog::allow_shutdown_time() {
+  const milliseconds allowed = context_.settings.daemon.shutdown_timeout;
   if (allowed > milliseconds::zero()) deadline_ = std::min(deadline_, after(allowed));
 }
 
-void Watchman::give_up() const {
-  place_.log.write(
+void ServiceWatchdog::give_up() const {
+  context_.log.write(
       LogLevel::Error,
       Error{ErrorCode::WorkerForced,
             fmt::format("group '{}': service process {} has not ended in time and is ended",
-                        place_.settings.daemon.name, ::getpid()),
+                        context_.settings.daemon.name, ::getpid()),
             0,
             "find the script, thread or exit handler that did not end, or raise "
             "shutdown-timeout="});
   ::_exit(kExitFailed);
 }
 
-Result<bool> serve(const WorkerPlace& place) {
+Result<bool> serve(const WorkerContext& context) {
   auto ending = os::make_pipe();
   if (!ending) return failed(ending);
   install_handlers();
   if (auto asked = os::ask_for_parent_death_signal(0); !asked) return failed(asked);
-  Watchman watchman(place, ending->read_end.get());
-  auto thread = start_without_signals([&watchman] { watchman.watch(); });
+  ServiceWatchdog watchdog(context, ending->read_end.get());
+  auto thread = start_without_signals([&watchdog] { watchdog.watch(); });
   if (!thread) return failed(thread);
 
-  Python python(place.settings, place.stacks, place.log);
+  Python python(context.settings, context.stacks, context.board, context.log);
   python_runs = true;
-  send_report(place.control, {Report::Ready, Cause::None});
+  send_report(context.control, {Report::Ready, Cause::None});
   const bool fine =
-      python.run_services(place.settings.preloads, [] { return asked_to_end.load(); });
+      python.run_services(context.settings.preloads, [] { return asked_to_end.load(); });
   [[maybe_unused]] const ssize_t told = ::write(ending->write_end.get(), "e", 1);
   python.stop();
   ending->write_end.reset();
@@ -166,9 +163,12 @@ Result<bool> serve(const WorkerPlace& place) {
 
 }  // namespace
 
-int run_service(const WorkerPlace& place) {
-  const auto fine = serve(place);
-  if (!fine) place.log.write(LogLevel::Alert, fine.error());
+int run_service(const WorkerContext& context) {
+  become_original(context);
+  const auto fine = serve(context);
+  if (!fine) {
+    context.log.write(LogLevel::Alert, of_group(context.settings.daemon.name, fine.error()));
+  }
   return fine && *fine ? 0 : kExitFailed;
 }
 

@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "session.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
+
+#include "wsgix/base/process_copy.hpp"
+#include "wsgix/os/forked_copies.hpp"
+#include "wsgix/runtime/script.hpp"
 
 namespace wsgix::daemon {
 namespace {
 
+using runtime::view_of;
 using wire::FrameType;
 using wire::RequestHead;
 
@@ -18,8 +25,6 @@ constexpr std::uint16_t kForbidden = 403;
 constexpr std::size_t kSlowestBytes = 16 * 1024;
 constexpr std::size_t kSocketBufferBytes = 208 * 1024;
 
-wsgix_text text(std::string_view view) { return {view.data(), view.size()}; }
-std::string_view view(wsgix_text text) { return {text.data, text.size}; }
 double in_seconds(std::int64_t microseconds) { return static_cast<double>(microseconds) / 1e6; }
 
 std::int64_t microseconds_since_1970() {
@@ -41,10 +46,11 @@ int failure_for(wire::AbortReason reason) {
 /// An interrupted request may have been loading still.
 bool proves_a_load(const wsgix_outcome& outcome) {
   if (outcome.kind != WSGIX_FAILED) return outcome.kind != WSGIX_STALE;
-  switch (static_cast<ErrorCode>(outcome.code)) {
+  const auto code = static_cast<ErrorCode>(outcome.code);
+  switch (code) {
     case ErrorCode::RequestTimedOut:
     case ErrorCode::ClientGone: return false;
-    default: return outcome.code / 1000 == 6;  // 5000: loading, 4000: Python, 9000: our own fault
+    default: return is_of_a_request(code);
   }
 }
 
@@ -58,7 +64,7 @@ void Session::show_activity() noexcept {
 
 void Session::show_loading(bool begins) noexcept {
   using scoreboard::ThreadPhase;
-  shown_.place.show_phase(begins ? ThreadPhase::Loading : ThreadPhase::Running);
+  shown_.thread.show_phase(begins ? ThreadPhase::Loading : ThreadPhase::Running);
 }
 
 // ---- the request ----
@@ -76,7 +82,8 @@ Result<void> Session::open(std::string_view payload) {
   }
   const std::uint8_t flags = scratch_.head.flags;
   if ((flags & RequestHead::kHasBody) != 0) {
-    body_ = (flags & RequestHead::kExpectsContinue) != 0 ? Body::NotAskedFor : Body::Streaming;
+    asks_for_body_ = (flags & RequestHead::kExpectsContinue) != 0;
+    if (!asks_for_body_) intake_.expect_body();
   }
   return {};
 }
@@ -90,21 +97,10 @@ std::string_view Session::environ(std::string_view name) const noexcept {
 
 wsgix_request Session::request_for_runtime() {
   const RequestHead& head = scratch_.head;
-  scratch_.environ.clear();
-  scratch_.environ.reserve(head.environ.size());
-  for (const auto& [name, value] : head.environ) {
-    scratch_.environ.push_back({text(name), text(value)});
-  }
   wsgix_request request{};
-  request.stream = this;
-  request.calls = &kStreamCalls;
-  request.script.path = text(head.script);
-  request.script.application_group = text(head.application_group);
-  request.script.callable_name = text(head.callable);
-  request.script.modified_us = head.script_modified_us;
-  request.script.reloading = (head.flags & RequestHead::kReloading) != 0;
-  request.environ = scratch_.environ.data();
-  request.environ_count = scratch_.environ.size();
+  runtime::attach(*this, request);
+  runtime::set_environ(head.environ, scratch_.environ, request);
+  request.script = runtime::script_of(head.script);
   request.https = (head.flags & RequestHead::kHttps) != 0;
   request.has_body = (head.flags & RequestHead::kHasBody) != 0;
   request.content_length = head.content_length;
@@ -120,13 +116,16 @@ Session::Ending Session::run(const Application& application) {
     return refuse(application.broken.value_or(Error{ErrorCode::PythonDidNotStart, ""}), 0);
   }
   if (application.script_owner.is_given()) {
-    const auto fine = os::check_owner(std::string(scratch_.head.script), application.script_owner);
+    const auto fine =
+        os::check_owner(std::string(scratch_.head.script.path), application.script_owner);
     if (!fine) return refuse(fine.error(), kForbidden);
   }
   show_activity();
   const wsgix_request request = request_for_runtime();
   wsgix_outcome outcome{};
   application.runtime->handle_request(&request, &outcome);
+  // The runtime ends copies itself, with a word; but whatever it is, no copy goes on from here.
+  if (this_process_is_a_copy()) os::end_copy(0);
   loaded_ = proves_a_load(outcome);
   return queue_answer(outcome);
 }
@@ -146,7 +145,7 @@ Session::Ending Session::refuse(const Error& error, std::uint16_t http_status) {
   return io_failure_ != 0 ? Ending::Broken : Ending::Answered;
 }
 
-/// The attendant may still have a line for this request: from here on it is too late for it.
+/// The watchdog may still have a line for this request: from here on it is too late for it.
 Session::Ending Session::queue_answer(const wsgix_outcome& outcome) {
   const std::lock_guard lock(sending_);
   answered_ = true;
@@ -186,7 +185,7 @@ ptrdiff_t Session::read_body(char* into, std::size_t size, bool may_wait) {
   if (size == 0) return 0;
   while (unread_.empty()) {
     if (body_failure_ != 0) return body_failure_;
-    if (body_ == Body::None || body_ == Body::Ended) return 0;
+    if (!asks_for_body_ && intake_.due() != wire::Due::Body) return 0;
     if (io_failure_ != 0) return io_failure_;
     if (!receive_piece(may_wait) && io_failure_ == 0 && body_failure_ == 0) {
       return WSGIX_IO_WOULD_BLOCK;
@@ -200,7 +199,7 @@ ptrdiff_t Session::read_body(char* into, std::size_t size, bool may_wait) {
 }
 
 bool Session::receive_piece(bool may_wait) {
-  if (body_ == Body::NotAskedFor) {
+  if (asks_for_body_) {
     if (!may_wait) return false;
     ask_for_body();
   }
@@ -229,29 +228,25 @@ bool Session::receive_piece(bool may_wait) {
 
 void Session::ask_for_body() {
   const std::lock_guard lock(sending_);
-  body_ = Body::Streaming;
+  asks_for_body_ = false;
+  intake_.expect_body();
   channel_.queue(FrameType::WantBody);
 }
 
 bool Session::take_body_frame(const channel::Frame& frame) {
-  switch (frame.type) {
-    case FrameType::RequestBody: unread_ = frame.payload; return true;
-    case FrameType::RequestEnd: body_ = Body::Ended; return true;
-    case FrameType::RequestAbort: {
-      const auto reason = wire::decode_abort(frame.payload);
-      if (!reason) {
-        fail(reason.error());
-        return false;
-      }
-      body_ = Body::Ended;
-      body_failure_ = failure_for(*reason);
-      return true;
-    }
-    default:
-      fail({ErrorCode::UnexpectedFrame,
-            std::string(wire::to_string(frame.type)) + " while a request body was due"});
-      return false;
+  if (const auto fits = intake_.take(frame.request, frame.type); !fits) {
+    fail(fits.error());
+    return false;
   }
+  if (frame.type == FrameType::RequestBody) unread_ = frame.payload;
+  if (frame.type != FrameType::RequestAbort) return true;
+  const auto reason = wire::decode_abort(frame.payload);
+  if (!reason) {
+    fail(reason.error());
+    return false;
+  }
+  body_failure_ = failure_for(*reason);
+  return true;
 }
 
 // ---- the response ----
@@ -266,17 +261,20 @@ int Session::send_head(const wsgix_response_head& head) {
   if (io_failure_ != 0) return io_failure_;
   wire::ResponseHead message;
   message.status = static_cast<std::uint16_t>(head.status);
-  message.reason = view(head.reason);
+  message.reason = view_of(head.reason);
   scratch_.headers.clear();
   for (std::size_t i = 0; i < head.header_count; ++i) {
-    scratch_.headers.push_back({view(head.headers[i].name), view(head.headers[i].value)});
+    scratch_.headers.push_back({view_of(head.headers[i].name), view_of(head.headers[i].value)});
   }
   message.headers.swap(scratch_.headers);
   const auto queued = channel_.queue(FrameType::ResponseHead, message);
   message.headers.swap(scratch_.headers);
   if (!queued) {
     // Too large to travel. The connection is fine: the answer will be a Failure.
-    log_.write(LogLevel::Error, queued.error());
+    const std::string line = to_log_line(
+        {ErrorCode::HeadTooLarge, fmt::format("{}: {}", describe(), queued.error().what)});
+    const wire::LogRecord record{LogLevel::Error, 0, {}, line};
+    if (!channel_.queue(FrameType::Log, record)) log_.write(LogLevel::Error, line);
     return WSGIX_IO_FAILED;
   }
   head_sent_ = true;
@@ -288,7 +286,7 @@ void Session::early_hints(const wsgix_field* headers, std::size_t count) {
   if (io_failure_ != 0 || head_sent_) return;
   wire::EarlyHints hints;
   for (std::size_t i = 0; i < count; ++i) {
-    hints.headers.push_back({view(headers[i].name), view(headers[i].value)});
+    hints.headers.push_back({view_of(headers[i].name), view_of(headers[i].value)});
   }
   if (const auto queued = channel_.queue(FrameType::EarlyHints, hints); !queued) {
     log_.write(LogLevel::Warning, queued.error());  // too large to travel
@@ -347,6 +345,10 @@ void Session::log(int level, std::string_view file, std::uint32_t line, std::str
     fail(flushed.error());
     log_.write(severity, words);  // the child did not get it
   }
+}
+
+void Session::log_of_copy(int level, std::string_view words) noexcept {
+  log_.write(static_cast<LogLevel>(std::clamp(level, 0, 7)), words);
 }
 
 std::string Session::describe() const {

@@ -16,8 +16,10 @@
 #include "wsgix/channel/channel.hpp"
 #include "wsgix/os/ownership.hpp"
 #include "wsgix/runtime/abi.h"
-#include "wsgix/runtime/attendant.hpp"
+#include "wsgix/runtime/request_watchdog.hpp"
+#include "wsgix/runtime/stream.hpp"
 #include "wsgix/scoreboard/threads.hpp"
+#include "wsgix/wire/dialogue.hpp"
 
 namespace wsgix::daemon {
 
@@ -39,11 +41,11 @@ struct RequestScratch {
 
 /// Where others see what a serving thread does. Borrowed by its sessions.
 struct Visibility {
-  scoreboard::ThreadPlace& place;
+  scoreboard::HeldThreadSlot& thread;
   scoreboard::WorkerSlot& worker;
 };
 
-class Session final : public runtime::Attended {
+class Session final : public runtime::WatchedRequest, public runtime::Stream {
  public:
   enum class Ending {
     Answered,  ///< the rest of the answer is queued
@@ -53,10 +55,12 @@ class Session final : public runtime::Attended {
 
   /// Everything is borrowed. `id`: never used twice in this process. `patience`: how long the peer
   /// may do nothing.
-  Session(std::uint64_t id, channel::Channel& channel, Clock::duration patience, LogSink& log,
-          RequestScratch& scratch, Visibility shown) noexcept
+  Session(std::uint64_t id, channel::Channel& channel, wire::Intake& intake,
+          Clock::duration patience, LogSink& log, RequestScratch& scratch,
+          Visibility shown) noexcept
       : id_(id),
         channel_(channel),
+        intake_(intake),
         patience_(patience),
         log_(log),
         scratch_(scratch),
@@ -70,29 +74,26 @@ class Session final : public runtime::Attended {
   std::uint64_t id() const noexcept { return id_; }
   /// The script's application was there for this request, as far as its outcome tells.
   bool has_loaded() const noexcept { return loaded_; }
-  /// True while frames of this request's body are still to come.
-  bool body_is_open() const noexcept { return body_ == Body::Streaming; }
 
-  // ---- what the runtime calls, see abi.h ----
-  ptrdiff_t read_body(char* into, std::size_t size, bool may_wait);
-  int send_head(const wsgix_response_head& head);
-  int send_body(std::string_view data);
-  int send_file(int descriptor, std::uint64_t offset, std::uint64_t length);
-  int flush();
+  // ---- what the runtime calls ----
+  std::ptrdiff_t read_body(char* into, std::size_t size, bool may_wait) override;
+  int send_head(const wsgix_response_head& head) override;
+  int send_body(std::string_view data) override;
+  int send_file(int descriptor, std::uint64_t offset, std::uint64_t length) override;
+  int flush() override;
   bool client_is_gone() const noexcept override;
-  void early_hints(const wsgix_field* headers, std::size_t count);
-  void log(int level, std::string_view file, std::uint32_t line, std::string_view text);
-  void log_bug(const char* what) noexcept;
-  void show_loading(bool begins) noexcept;
+  void early_hints(const wsgix_field* headers, std::size_t count) override;
+  void show_loading(bool begins) noexcept override;
+  void log(int level, std::string_view file, std::uint32_t line, std::string_view text) override;
+  void log_of_copy(int level, std::string_view text) noexcept override;
+  void log_bug(const char* what) noexcept override;
 
-  // ---- what the attendant calls, from its own thread, beside client_is_gone() ----
+  // ---- what the watchdog calls, from its own thread, beside client_is_gone() ----
   std::string describe() const override;
   /// Not to the child: at a deadline it has given up listening.
   void log_line(LogLevel level, std::string_view line) noexcept override;
 
  private:
-  enum class Body { None, NotAskedFor, Streaming, Ended };
-
   Ending queue_answer(const wsgix_outcome& outcome);
   Ending refuse(const Error& error, std::uint16_t http_status);
   wsgix_request request_for_runtime();
@@ -106,12 +107,13 @@ class Session final : public runtime::Attended {
 
   const std::uint64_t id_;
   channel::Channel& channel_;
+  wire::Intake& intake_;
   Clock::duration patience_;
   LogSink& log_;
   RequestScratch& scratch_;
   Visibility shown_;
 
-  Body body_ = Body::None;
+  bool asks_for_body_ = false;  ///< before it comes, and that has not been done
   // Atomic because client_is_gone() may be asked by another thread of the application.
   std::atomic<int> body_failure_ = 0;  ///< WSGIX_IO_*, once the application cannot get it whole
   std::atomic<int> io_failure_ = 0;    ///< WSGIX_IO_*, once the connection is unusable
@@ -123,8 +125,5 @@ class Session final : public runtime::Attended {
   std::string_view unread_;
   bool head_sent_ = false;
 };
-
-/// The table that run() gives to the runtime; `stream` is a Session.
-extern const wsgix_stream_calls kStreamCalls;
 
 }  // namespace wsgix::daemon

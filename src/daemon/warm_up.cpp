@@ -11,13 +11,14 @@
 #include <vector>
 
 #include "wsgix/config/warm_up.hpp"
+#include "wsgix/runtime/stream.hpp"
 
 namespace wsgix::daemon {
 namespace {
 
-constexpr int kFirstServerError = 500;
+using runtime::view_of;
 
-wsgix_text text(std::string_view view) { return {view.data(), view.size()}; }
+constexpr int kFirstServerError = 500;
 
 double seconds_since_1970() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -25,38 +26,40 @@ double seconds_since_1970() {
 }
 
 /// The client of a warm-up: it sends no body and throws the response away.
-struct Stream {
-  LogSink& log;
-  int status = 0;
+class Discarded final : public runtime::Stream {
+ public:
+  explicit Discarded(LogSink& log) noexcept : log_(log) {}
+
+  int status() const noexcept { return status_; }
+
+  std::ptrdiff_t read_body(char*, std::size_t, bool) override { return 0; }
+  int send_head(const wsgix_response_head& head) override {
+    status_ = head.status;
+    return 0;
+  }
+  int send_body(std::string_view) override { return 0; }
+  int send_file(int, std::uint64_t, std::uint64_t) override { return 0; }
+  int flush() override { return 0; }
+  bool client_is_gone() const noexcept override { return false; }
+  void early_hints(const wsgix_field*, std::size_t) override {}
+  void show_loading(bool) noexcept override {}
+  void log(int level, std::string_view, std::uint32_t, std::string_view text) override {
+    log_.write(static_cast<LogLevel>(std::clamp(level, 0, 7)), text);
+  }
+  void log_of_copy(int level, std::string_view text) noexcept override { log(level, {}, 0, text); }
+  void log_bug(const char* what) noexcept override { log_.write(LogLevel::Critical, what); }
+
+ private:
+  LogSink& log_;
+  int status_ = 0;
 };
 
-Stream& stream_of(void* stream) { return *static_cast<Stream*>(stream); }
+using Environ = std::vector<std::pair<std::string_view, std::string_view>>;
 
-ptrdiff_t read_body(void*, char*, size_t, int) noexcept { return 0; }
-int send_head(void* stream, const wsgix_response_head* head) noexcept {
-  stream_of(stream).status = head->status;
-  return 0;
-}
-int send_body(void*, const char*, size_t) noexcept { return 0; }
-int send_file(void*, int, uint64_t, uint64_t) noexcept { return 0; }
-int flush(void*) noexcept { return 0; }
-int client_is_gone(void*) noexcept { return 0; }
-void log_line(void* stream, int level, wsgix_text, uint32_t, wsgix_text line) noexcept {
-  const auto severity = static_cast<LogLevel>(std::clamp(level, 0, 7));
-  stream_of(stream).log.write(severity, {line.data, line.size});
-}
-void early_hints(void*, const wsgix_field*, size_t) noexcept {}
-void loading(void*, int) noexcept {}
-
-constexpr wsgix_stream_calls kCalls = {
-    read_body,      send_head, send_body,   send_file, flush,
-    client_is_gone, log_line,  early_hints, loading,
-};
-
-/// Borrows from both.
-std::vector<wsgix_field> environ_for(const config::WarmUpTarget& target, std::string_view uri,
-                                     const wsgix_script& script) {
-  const std::pair<const char*, std::string_view> fields[] = {
+/// Borrows from all three.
+Environ environ_for(const config::WarmUpTarget& target, std::string_view uri,
+                    std::string_view script) {
+  Environ environ = {
       {"REQUEST_METHOD", "GET"},
       {"SCRIPT_NAME", ""},
       {"PATH_INFO", target.path},
@@ -70,14 +73,12 @@ std::vector<wsgix_field> environ_for(const config::WarmUpTarget& target, std::st
       {"REMOTE_PORT", "0"},
       {"GATEWAY_INTERFACE", "CGI/1.1"},
       {"REQUEST_SCHEME", target.https ? "https" : "http"},
-      {"SCRIPT_FILENAME", {script.path.data, script.path.size}},
+      {"SCRIPT_FILENAME", script},
       {"HTTP_HOST", target.host},
       {"HTTP_USER_AGENT", "wsgix-warmup"},
       {"wsgix.warmup", "1"},
   };
-  std::vector<wsgix_field> environ;
-  for (const auto& [name, value] : fields) environ.push_back({text(name), text(value)});
-  if (target.https) environ.push_back({text("HTTPS"), text("on")});
+  if (target.https) environ.emplace_back("HTTPS", "on");
   return environ;
 }
 
@@ -85,20 +86,18 @@ std::vector<wsgix_field> environ_for(const config::WarmUpTarget& target, std::st
 int ask(const wsgix_runtime& runtime, const config::WarmUpTarget& target,
         const wsgix_script& script, LogSink& log) {
   const std::string uri = target.query.empty() ? target.path : target.path + "?" + target.query;
-  const std::vector<wsgix_field> environ = environ_for(target, uri, script);
-  Stream stream{log};
+  Discarded stream(log);
   wsgix_request request{};
-  request.stream = &stream;
-  request.calls = &kCalls;
+  runtime::attach(stream, request);
+  std::vector<wsgix_field> fields;
+  runtime::set_environ(environ_for(target, uri, view_of(script.path)), fields, request);
   request.script = script;
-  request.environ = environ.data();
-  request.environ_count = environ.size();
   request.https = target.https;
   request.request_start = seconds_since_1970();
   request.daemon_start = request.request_start;
   wsgix_outcome outcome{};
   runtime.handle_request(&request, &outcome);
-  if (outcome.kind == WSGIX_COMPLETE) return stream.status;
+  if (outcome.kind == WSGIX_COMPLETE) return stream.status();
   return outcome.kind == WSGIX_FAILED ? outcome.status : kFirstServerError;
 }
 
@@ -114,12 +113,11 @@ bool warm_up(const config::HostSettings& settings, const wsgix_runtime& runtime,
   }
   const int status = ask(runtime, *target, script, log);
   if (status < kFirstServerError) return true;
-  log.write(
-      LogLevel::Error,
-      Error{ErrorCode::WarmUpFailed,
-            fmt::format("group '{}': script {} answered the warm-up request {} with {}",
-                        settings.daemon.name, std::string_view(script.path.data, script.path.size),
-                        settings.daemon.warmup, status)});
+  log.write(LogLevel::Error,
+            Error{ErrorCode::WarmUpFailed,
+                  fmt::format("group '{}': script {} answered the warm-up request {} with {}",
+                              settings.daemon.name, view_of(script.path), settings.daemon.warmup,
+                              status)});
   return false;
 }
 

@@ -2,7 +2,6 @@
 #include "wsgix/daemon/worker.hpp"
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,17 +11,19 @@
 
 #include "dispatcher.hpp"
 #include "python.hpp"
+#include "worker_process.hpp"
+#include "wsgix/base/scope_exit.hpp"
 #include "wsgix/daemon/control.hpp"
 #include "wsgix/os/child.hpp"
 #include "wsgix/os/descriptors.hpp"
+#include "wsgix/os/poll_set.hpp"
 #include "wsgix/os/signals.hpp"
 #include "wsgix/os/thread.hpp"
-#include "wsgix/runtime/attendant.hpp"
+#include "wsgix/runtime/request_watchdog.hpp"
 
 namespace wsgix::daemon {
 namespace {
 
-constexpr int kExitFailed = 1;
 /// What a main thread usually has: deep recursion in an application behaves like under a shell.
 constexpr std::size_t kDefaultStackBytes = 8 * 1024 * 1024;
 /// For a worker without a supervisor, whatever the settings say.
@@ -38,7 +39,7 @@ class Reporter final : public DispatcherEvents {
   void request_limit_reached() noexcept override {
     send_report(control_, {Report::WantsSuccessor, Cause::MaximumRequests});
   }
-  void script_is_used(const ScriptUse& script) noexcept override {
+  void script_is_used(const wsgi::OwnedScriptRef& script) noexcept override {
     send_report(control_, {Report::UsesScript, Cause::None, script});
   }
 
@@ -49,71 +50,71 @@ class Reporter final : public DispatcherEvents {
 /// The main thread's watch over everything that is not a request.
 class Watch {
  public:
-  Watch(const WorkerPlace& place, os::SignalPipe& signals, Dispatcher& dispatcher,
-        runtime::Attendant* attendant) noexcept
-      : place_(place), signals_(signals), dispatcher_(dispatcher), attendant_(attendant) {}
+  Watch(const WorkerContext& context, os::SignalPipe& signals, Dispatcher& dispatcher,
+        runtime::RequestWatchdog* watchdog) noexcept
+      : context_(context), signals_(signals), dispatcher_(dispatcher), watchdog_(watchdog) {}
 
   /// Returns once every connection is closed. Does not return when httpd has gone.
   void until_drained();
 
  private:
-  void hear_signals();
-  void hear_supervisor();
+  void on_signals();
+  void on_supervisor();
 
-  const WorkerPlace& place_;
+  const WorkerContext& context_;
   os::SignalPipe& signals_;
   Dispatcher& dispatcher_;
-  runtime::Attendant* attendant_;  ///< null when Python did not start
+  runtime::RequestWatchdog* watchdog_;  ///< null when Python did not start
   bool supervisor_gone_ = false;
   Deadline deadline_ = kNever;  ///< enforced here only when there is no supervisor any more
 };
 
 void Watch::until_drained() {
   for (;;) {
-    pollfd watched[] = {{signals_.fd(), POLLIN, 0},
-                        {place_.lifeline, POLLIN, 0},
-                        {dispatcher_.drained_fd(), POLLIN, 0},
-                        {supervisor_gone_ ? -1 : place_.control, POLLIN, 0}};
-    ::poll(watched, std::size(watched), poll_timeout(deadline_));
-    if (os::has_ended(place_.lifeline)) ::_exit(kExitFailed);
-    if (watched[2].revents != 0) return;
-    if (watched[0].revents != 0) hear_signals();
-    if (watched[3].revents != 0) hear_supervisor();
+    bool is_drained = false;
+    os::PollSet set;
+    end_with_httpd(context_, set);
+    set.add(dispatcher_.drained_fd(), POLLIN, [&] { is_drained = true; });
+    set.add(signals_.fd(), POLLIN, [this] { on_signals(); });
+    set.add(supervisor_gone_ ? -1 : context_.control, POLLIN, [this] { on_supervisor(); });
+    set.wait(deadline_);
+    if (is_drained) return;
     if (Clock::now() >= deadline_) {
-      place_.log.write(LogLevel::Error,
-                       Error{ErrorCode::WorkerForced,
-                             fmt::format("group '{}': worker {} ends with requests still running: "
-                                         "its supervisor has gone",
-                                         place_.settings.daemon.name, ::getpid())});
+      context_.log.write(
+          LogLevel::Error,
+          Error{ErrorCode::WorkerForced,
+                fmt::format("group '{}': worker {} ends with requests still running: "
+                            "its supervisor has gone",
+                            context_.settings.daemon.name, ::getpid())});
       ::_exit(kExitFailed);
     }
   }
 }
 
-void Watch::hear_signals() {
+void Watch::on_signals() {
   for (const int signal : signals_.take()) {
     if (signal == SIGTERM || signal == SIGINT) {
       if (dispatcher_.begin_drain()) {
-        send_report(place_.control, {Report::Leaving, Cause::Signal});
+        send_report(context_.control, {Report::Leaving, Cause::Signal});
       }
     } else if (signal == SIGUSR1) {
-      send_report(place_.control, {Report::WantsSuccessor, Cause::Asked});
+      send_report(context_.control, {Report::WantsSuccessor, Cause::Asked});
     } else if (signal == SIGXCPU) {
-      send_report(place_.control, {Report::WantsSuccessor, Cause::CpuTimeLimit});
+      send_report(context_.control, {Report::WantsSuccessor, Cause::CpuTimeLimit});
     }
   }
 }
 
-void Watch::hear_supervisor() {
-  const auto word = receive_word(place_.control);
+void Watch::on_supervisor() {
+  const auto word = receive_word(context_.control);
   if (word && *word != Word::Retire) {
-    if (*word == Word::WriteStacks && attendant_ != nullptr) attendant_->write_stacks();
+    if (*word == Word::WriteStacks && watchdog_ != nullptr) watchdog_->write_stacks();
     return;
   }
   dispatcher_.begin_drain();
   if (word) return;
   supervisor_gone_ = true;
-  const config::DaemonSettings& daemon = place_.settings.daemon;
+  const config::DaemonSettings& daemon = context_.settings.daemon;
   const bool ends_sometime = daemon.shutdown_timeout > milliseconds::zero();
   deadline_ = after(ends_sometime ? daemon.shutdown_timeout
                                   : daemon.graceful_timeout + milliseconds(kLeastTimeToEnd));
@@ -132,17 +133,19 @@ Clock::duration interrupt_after(const config::DaemonSettings& daemon) {
   return config::request_time_limit(daemon);
 }
 
-DispatcherSettings dispatcher_settings(const WorkerPlace& place, runtime::Attendant* attendant) {
-  const config::HostSettings& settings = place.settings;
+DispatcherSettings dispatcher_settings(const WorkerContext& context,
+                                       runtime::RequestWatchdog* watchdog) {
+  const config::HostSettings& settings = context.settings;
   return {.group = settings.daemon.name,
           .token = settings.token,
           .peer_uid = settings.peer_uid,
           .threads = settings.daemon.threads,
           .maximum_requests = spread_request_limit(settings.daemon),
+          .head_limit = static_cast<std::size_t>(settings.daemon.head_limit),
           .patience = settings.socket_timeout,
-          .slot = place.slot_number,
+          .slot = context.slot_number,
           .interrupt_after = interrupt_after(settings.daemon),
-          .attendant = attendant};
+          .watchdog = watchdog};
 }
 
 /// One thread more than may run requests: it tells children that this worker is busy.
@@ -164,81 +167,89 @@ Result<std::vector<os::Thread>> start_threads(Dispatcher& dispatcher,
 
 /// From here on the kernel ends this process with its supervisor. When that has gone already, the
 /// exit handlers of the application still get their time, and not more.
-void end_with_supervisor(const WorkerPlace& place) {
+void end_with_supervisor(const WorkerContext& context) {
   const auto asked = os::ask_for_parent_death_signal(SIGKILL);
-  if (asked && !os::has_ended(place.lifeline) && ::getppid() == place.supervisor) return;
-  const auto allowed = std::chrono::ceil<seconds>(place.settings.daemon.shutdown_timeout);
+  if (asked && !os::has_ended(context.lifeline) && ::getppid() == context.supervisor) return;
+  const auto allowed = std::chrono::ceil<seconds>(context.settings.daemon.shutdown_timeout);
   ::alarm(static_cast<unsigned>(std::max(allowed, kLeastTimeToEnd).count()));
 }
 
-std::unique_ptr<runtime::Attendant> attendant_for(const WorkerPlace& place,
-                                                  const Application& application) {
+std::unique_ptr<runtime::RequestWatchdog> watchdog_for(const WorkerContext& context,
+                                                       const Application& application) {
   if (application.runtime == nullptr) return nullptr;
-  std::atomic<std::int64_t>& heartbeat = place.board.workers[place.slot_number].heartbeat_us;
-  return std::make_unique<runtime::Attendant>(
+  std::atomic<std::int64_t>& heartbeat = context.board.workers[context.slot_number].heartbeat_us;
+  return std::make_unique<runtime::RequestWatchdog>(
       *application.runtime,
-      runtime::Attendant::Duties{
+      runtime::RequestWatchdog::Duties{
           .heartbeat = [&heartbeat] { heartbeat.store(scoreboard::now_us()); },
-          .interrupt_when_client_is_gone = place.settings.daemon.interrupt_on_disconnect,
-          .log = place.log});
+          .interrupt_when_client_is_gone = context.settings.daemon.interrupt_on_disconnect,
+          .log = context.log});
 }
 
 /// No Python, or a Rolling script that cannot be loaded: the supervisor may have an older worker
 /// that can.
-bool may_serve_all_the_same(const WorkerPlace& place, os::SignalPipe& signals) {
-  send_report(place.control, {Report::CannotLoad, Cause::None});
+bool may_serve_all_the_same(const WorkerContext& context, os::SignalPipe& signals) {
+  send_report(context.control, {Report::CannotLoad, Cause::None});
   for (;;) {
-    pollfd watched[] = {
-        {signals.fd(), POLLIN, 0}, {place.lifeline, POLLIN, 0}, {place.control, POLLIN, 0}};
-    ::poll(watched, std::size(watched), -1);
+    bool httpd_is_gone = false;
+    os::PollSet set;
+    set.add(signals.fd(), POLLIN);
+    set.add(context.lifeline, POLLIN, [&] { httpd_is_gone = true; });
+    set.add(context.control, POLLIN);
+    set.wait(kNever);
     for (const int signal : signals.take()) {
       if (signal == SIGTERM || signal == SIGINT) return false;
     }
-    if (watched[1].revents != 0) return false;
-    const auto word = receive_word(place.control);
+    if (httpd_is_gone) return false;
+    const auto word = receive_word(context.control);
     if (!word || *word == Word::Retire) return false;
     if (*word == Word::Serve) return true;
   }
 }
 
-Result<void> serve(const WorkerPlace& place) {
+Result<void> serve(const WorkerContext& context) {
   auto signals = os::SignalPipe::open({SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP, SIGXCPU});
   if (!signals) return failed(signals);
 
   // While Python is starting or ending nobody here hears that the supervisor has gone.
-  end_with_supervisor(place);
-  Python python(place.settings, place.stacks, place.log);
-  if (!python.load(place.settings.preloads) && !may_serve_all_the_same(place, *signals)) {
+  end_with_supervisor(context);
+  Python python(context.settings, context.stacks, context.board, context.log);
+  if (!python.load(context.settings.preloads) && !may_serve_all_the_same(context, *signals)) {
     python.stop();
     return {};
   }
 
-  Reporter reporter(place.control);
-  auto attendant = attendant_for(place, python.application());
-  auto dispatcher = Dispatcher::create(dispatcher_settings(place, attendant.get()), place.listener,
-                                       python.application(), place.board, reporter, place.log);
+  Reporter reporter(context.control);
+  auto watchdog = watchdog_for(context, python.application());
+  auto dispatcher =
+      Dispatcher::create(dispatcher_settings(context, watchdog.get()), context.listener,
+                         python.application(), context.board, reporter, context.log);
   if (!dispatcher) return failed(dispatcher);
-  auto threads = start_threads(**dispatcher, place.settings.daemon);
+  auto threads = start_threads(**dispatcher, context.settings.daemon);
   if (!threads) return failed(threads);
+  // They are joined, also where this fails: they must not go on waiting for what never comes.
+  const ScopeExit drain([&]() noexcept { (*dispatcher)->begin_drain(); });
 
   if (auto outlives = os::ask_for_parent_death_signal(0); !outlives) return outlives;
-  send_report(place.control, {Report::Ready, Cause::None});
-  Watch(place, *signals, **dispatcher, attendant.get()).until_drained();
-  end_with_supervisor(place);
+  send_report(context.control, {Report::Ready, Cause::None});
+  if (auto accepts = (*dispatcher)->accept_connections(); !accepts) return accepts;
+  Watch(context, *signals, **dispatcher, watchdog.get()).until_drained();
+  end_with_supervisor(context);
   threads->clear();
-  attendant.reset();
+  watchdog.reset();
   // Nobody proves progress any more: what ends now has shutdown-timeout, not deadlock-timeout.
-  place.board.workers[place.slot_number].heartbeat_us.store(0);
+  context.board.workers[context.slot_number].heartbeat_us.store(0);
   python.stop();
   return {};
 }
 
 }  // namespace
 
-int run_worker(const WorkerPlace& place) {
-  const auto served = serve(place);
+int run_worker(const WorkerContext& context) {
+  become_original(context);
+  const auto served = serve(context);
   if (served) return 0;
-  place.log.write(LogLevel::Alert, served.error());
+  context.log.write(LogLevel::Alert, of_group(context.settings.daemon.name, served.error()));
   return kExitFailed;
 }
 

@@ -27,13 +27,13 @@ CommandSocket::CommandSocket(UniqueFd listener, Answer answer)
     : listener_(listens(listener.get()) ? std::move(listener) : UniqueFd()),
       answer_(std::move(answer)) {}
 
-void CommandSocket::watch(std::vector<pollfd>& watched) const {
+void CommandSocket::watch(os::PollSet& set) const {
   if (listener_ && !accepts_again_ && connections_.size() < kMostConnections) {
-    watched.push_back({listener_.get(), POLLIN, 0});
+    set.add(listener_.get(), POLLIN);
   }
   for (const Connection& connection : connections_) {
     const short event = connection.answer.empty() ? POLLIN : POLLOUT;
-    watched.push_back({connection.socket.get(), event, 0});
+    set.add(connection.socket.get(), event);
   }
 }
 

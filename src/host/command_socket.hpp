@@ -4,7 +4,6 @@
 // Belongs to the supervisor's only thread and never makes it wait. Knows no command.
 #pragma once
 
-#include <poll.h>
 #include <sys/types.h>
 
 #include <functional>
@@ -15,6 +14,7 @@
 
 #include "wsgix/base/clock.hpp"
 #include "wsgix/base/unique_fd.hpp"
+#include "wsgix/os/poll_set.hpp"
 
 namespace wsgix::host {
 
@@ -36,7 +36,7 @@ class CommandSocket {
   CommandSocket(UniqueFd listener, Answer answer);
 
   /// Adds what the next poll(2) should wait for.
-  void watch(std::vector<pollfd>& watched) const;
+  void watch(os::PollSet& set) const;
   Deadline next_deadline() const noexcept;
   /// Goes on with whatever can go on now.
   void serve(Deadline now);

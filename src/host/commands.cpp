@@ -16,12 +16,10 @@ namespace {
 
 using wire::Command;
 
-constexpr seconds kLookForPredecessor{1};
-
 /// The file that this process logs to; empty when it is none, or /proc is not there.
 std::string path_of_error_log() {
   char path[PATH_MAX];
-  const std::string link = fmt::format("/proc/self/fd/{}", kErrorLog);
+  const std::string link = fmt::format("/proc/self/fd/{}", int{kErrorLog});
   const ssize_t size = ::readlink(link.c_str(), path, sizeof path);
   const bool is_file = size > 0 && path[0] == '/' && path != std::string_view("/dev/null");
   return is_file ? std::string(path, static_cast<std::size_t>(size)) : std::string();
@@ -30,27 +28,26 @@ std::string path_of_error_log() {
 }  // namespace
 
 Commands::Commands(const config::HostSettings& settings, scoreboard::Board& board,
-                   Operations& operations, LogSink& log)
+                   Operations& operations, const supervisor::Succession& succession, LogSink& log)
     : settings_(settings),
       board_(board),
       operations_(operations),
+      succession_(succession),
       log_(log),
       socket_(UniqueFd(kCommands), [this](std::string_view line,
                                           const CommandPeer& peer) { return answer(line, peer); }),
-      error_log_(path_of_error_log()),
-      predecessor_(static_cast<pid_t>(board.host_pid.load())) {}
+      error_log_(path_of_error_log()) {}
 
-void Commands::watch(std::vector<pollfd>& watched) const {
-  if (predecessor_ == 0) socket_.watch(watched);
+void Commands::watch(os::PollSet& set) const {
+  if (!succession_.predecessor_serves()) socket_.watch(set);
 }
 
 Deadline Commands::next_deadline() const {
-  return predecessor_ == 0 ? socket_.next_deadline() : after(kLookForPredecessor);
+  return succession_.predecessor_serves() ? kNever : socket_.next_deadline();
 }
 
 void Commands::serve(Deadline now) {
-  if (predecessor_ != 0 && !os::process_exists(predecessor_)) predecessor_ = 0;
-  if (predecessor_ == 0) socket_.serve(now);
+  if (!succession_.predecessor_serves()) socket_.serve(now);
 }
 
 std::string Commands::answer(std::string_view line, const CommandPeer& peer) {
@@ -58,8 +55,8 @@ std::string Commands::answer(std::string_view line, const CommandPeer& peer) {
   if (may_command(peer)) {
     answer.status = report_group(settings_, board_);
     answer.status.error_log = error_log_;
-    if (is_superseded()) answer.status.state = wire::kSuperseded;
-    answer.refused = obey(line, peer);
+    if (succession_.is_superseded()) answer.status.state = wire::kSuperseded;
+    answer.refused = carry_out(line, peer);
   } else {
     answer.refused = "not permitted";
     log_.write(LogLevel::Warning,
@@ -75,7 +72,7 @@ bool Commands::may_command(const CommandPeer& peer) const noexcept {
   return peer.uid == 0 || (!settings_.started_as_root && peer.uid == ::geteuid());
 }
 
-std::string Commands::obey(std::string_view line, const CommandPeer& peer) {
+std::string Commands::carry_out(std::string_view line, const CommandPeer& peer) {
   const Result<Command> command = wire::decode_command(line);
   if (!command) {
     log_.write(LogLevel::Info, command.error());
@@ -84,23 +81,17 @@ std::string Commands::obey(std::string_view line, const CommandPeer& peer) {
   if (*command == Command::Status) return {};
   std::string refused = carry_out(*command);
   log_.write(LogLevel::Notice,
-             fmt::format("WX2013: group '{}': {}: asked for by uid {} (pid {}){}{}",
-                         settings_.daemon.name, wire::to_string(*command), peer.uid, peer.pid,
-                         refused.empty() ? "" : " and refused: ", refused));
+             Error{ErrorCode::CommandGiven,
+                   fmt::format("group '{}': {}: asked for by uid {} (pid {}){}{}",
+                               settings_.daemon.name, wire::to_string(*command), peer.uid, peer.pid,
+                               refused.empty() ? "" : " and refused: ", refused)});
   return refused;
-}
-
-bool Commands::is_superseded() const noexcept {
-  const auto newest = static_cast<pid_t>(board_.host_pid.load());
-  return newest != ::getpid() && os::process_exists(newest);
 }
 
 std::string Commands::why_not_reloaded() const {
   const std::uint32_t failures = board_.failures_in_a_row.load();
   return fmt::format(
-      "httpd was restarted, and the group's new host (pid {}) is not ready yet{}; try it again "
-      "then",
-      board_.host_pid.load(),
+      "httpd was restarted, and the group's new host is not ready yet{}; try it again then",
       failures == 0 ? ""
                     : fmt::format(": {} starts of its workers in a row have failed, see the error "
                                   "log",
@@ -108,7 +99,9 @@ std::string Commands::why_not_reloaded() const {
 }
 
 std::string Commands::carry_out(Command command) {
-  if (command == Command::Reload && is_superseded()) return why_not_reloaded();
+  // Until the newer host is ready this one drains and resumes when it is told to; that one then
+  // finds on the board which of it holds.
+  if (command == Command::Reload && succession_.is_superseded()) return why_not_reloaded();
   const bool is_paused = operations_.is_paused();
   switch (command) {
     case Command::Status: break;

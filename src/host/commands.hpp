@@ -11,6 +11,7 @@
 #include "wsgix/base/log_sink.hpp"
 #include "wsgix/config/daemon_settings.hpp"
 #include "wsgix/scoreboard/scoreboard.hpp"
+#include "wsgix/supervisor/succession.hpp"
 #include "wsgix/wire/command.hpp"
 
 namespace wsgix::host {
@@ -32,26 +33,20 @@ class Operations {
 /// successor is ready.
 class Commands {
  public:
-  /// To be made before this host puts its own pid on the board.
   Commands(const config::HostSettings& settings, scoreboard::Board& board, Operations& operations,
-           LogSink& log);
+           const supervisor::Succession& succession, LogSink& log);
 
-  void watch(std::vector<pollfd>& watched) const;
+  void watch(os::PollSet& set) const;
   Deadline next_deadline() const;
   void serve(Deadline now);
 
-  /// A newer host of the group is starting. Until it is ready this one serves, and drains and
-  /// resumes when it is told to; the newer one then finds on the board which of it holds.
-  bool is_superseded() const noexcept;
-  /// This host serves now; its predecessor, if there is one, has been told to retire.
-  void take_over() noexcept { predecessor_ = 0; }
   void stop_listening() noexcept { socket_.stop_listening(); }
   void close() noexcept { socket_.close(); }
 
  private:
   std::string answer(std::string_view line, const CommandPeer& peer);
   /// Why nothing was done; empty: done.
-  std::string obey(std::string_view line, const CommandPeer& peer);
+  std::string carry_out(std::string_view line, const CommandPeer& peer);
   std::string carry_out(wire::Command command);
   std::string why_not_reloaded() const;
   bool may_command(const CommandPeer& peer) const noexcept;
@@ -59,10 +54,10 @@ class Commands {
   const config::HostSettings& settings_;
   scoreboard::Board& board_;
   Operations& operations_;
+  const supervisor::Succession& succession_;
   LogSink& log_;
   CommandSocket socket_;
   std::string error_log_;
-  pid_t predecessor_;  ///< 0: there is none any more
 };
 
 }  // namespace wsgix::host

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "wsgix/os/child.hpp"
-#include "wsgix/scoreboard/deaths.hpp"
 #include "wsgix/scoreboard/threads.hpp"
 #include "wsgix/scoreboard/waiting.hpp"
 
@@ -89,7 +88,7 @@ void report_deaths(const Board& board, std::int64_t now, wire::GroupStatus& stat
     status.deaths.push_back({.number = death.number,
                              .pid = death.pid,
                              .end = os::describe_end(death.wait_status),
-                             .reason = scoreboard::to_string(death.reason),
+                             .reason = to_string(death.reason),
                              .age_ms = age_of(death.at_us, now)});
   }
 }

@@ -2,19 +2,19 @@
 // host/main.cpp: wsgix-host, the program that runs one daemon group. Connects rooms, decides
 // nothing. The httpd parent starts it; the descriptors it is given are in descriptors.hpp.
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <exception>
+#include <iterator>
 #include <string_view>
 
 #include "descriptors.hpp"
 #include "settings_source.hpp"
 #include "start_order.hpp"
-#include "succession.hpp"
 #include "supervision.hpp"
-#include "wsgix/base/clock.hpp"
+#include "sweeper.hpp"
+#include "turn.hpp"
 #include "wsgix/os/descriptors.hpp"
 #include "wsgix/os/error_log.hpp"
 #include "wsgix/os/process_title.hpp"
@@ -22,28 +22,17 @@
 namespace wsgix::host {
 namespace {
 
-enum ExitCode { kDone = 0, kUsage = 2, kBadSettings = 3, kNoPlace = 4, kFailed = 5 };
+enum ExitCode { kDone = 0, kUsage = 2, kBadSettings = 3, kBadIdentity = 4, kFailed = 5 };
 
 int refuse(const Error& error, ExitCode code) {
   os::ErrorLog(kErrorLog, LogLevel::Alert).write(LogLevel::Alert, error);
   return code;
 }
 
-/// The pause after hosts that ended early, before anything can end this one. False: httpd is gone.
-bool wait_for_turn(milliseconds pause) {
-  const Deadline turn = after(pause);
-  pollfd lifeline{kLifeline, POLLIN, 0};
-  while (Clock::now() < turn) {
-    ::poll(&lifeline, 1, poll_timeout(turn));
-    if (os::has_ended(kLifeline)) return false;
-  }
-  return true;
-}
-
 /// Each number has one meaning, also where httpd gave nothing: another descriptor that got it
 /// would be taken for what it is not.
 void hold_numbers() {
-  for (int fd = kSettings; fd < kFirstUnused; ++fd) {
+  for (int fd = kSettings; fd < kHostDescriptors; ++fd) {
     if (os::is_open(fd)) {
       (void)os::set_close_on_exec(fd);
       continue;
@@ -57,7 +46,7 @@ void hold_numbers() {
 
 int serve() {
   os::reset_signals();
-  os::close_from(kFirstUnused);
+  os::close_from(kHostDescriptors);
   hold_numbers();
   auto settings = read_settings(kSettings);
   if (!settings) return refuse(settings.error(), kBadSettings);
@@ -65,14 +54,15 @@ int serve() {
   const bool is_service = settings->daemon.threads == 0;
   if (is_service) config::remove_request_limits(settings->daemon);
 
-  if (!wait_for_turn(milliseconds(settings->start_delay_ms))) return kDone;
-  if (const auto placed = take_place(*settings, log); !placed) {
-    return refuse(placed.error(), kNoPlace);
+  Handover handover{UniqueFd(kRetire), UniqueFd(kHandover)};
+  if (!wait_for_turn(handover, milliseconds(settings->start_delay_ms))) return kDone;
+  if (const auto is_set_up = set_up_process(*settings, log); !is_set_up) {
+    return refuse(is_set_up.error(), kBadIdentity);
   }
   const auto board = scoreboard::map(kScoreboard);
   if (!board) return refuse(board.error(), kBadSettings);
-  if (is_service && !outlive_predecessor(**board)) return kDone;
-  const auto supervised = Supervision(*settings, **board, log).run();
+  if (is_service && !outlive_predecessor(handover, settings->daemon, **board)) return kDone;
+  const auto supervised = Supervision(*settings, **board, handover, log).run();
   return supervised ? kDone : refuse(supervised.error(), kFailed);
 }
 
@@ -93,10 +83,12 @@ int show_usage(std::string_view argument) {
 
 int main(int argc, char** argv) {
   using namespace wsgix;
-  const std::string_view argument = argc == 2 ? argv[1] : "";
-  if (argument != "--serve") return host::show_usage(argument);
+  const std::string_view argument = argc >= 2 ? argv[1] : "";
+  const bool sweeps = argument == "--sweep" && argc > 2;
+  if (!sweeps && (argument != "--serve" || argc != 2)) return host::show_usage(argument);
   os::claim_title_area(argc, argv);
   try {
+    if (sweeps) return host::sweep(argc - 2, argv + 2);
     return host::serve();
   } catch (const std::exception& bug) {
     return host::refuse({ErrorCode::UnexpectedException, bug.what()}, host::kFailed);

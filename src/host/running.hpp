@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// host/running.hpp: the worker processes that this supervisor has made and not yet buried.
+// host/running.hpp: the worker processes that this supervisor has made and not yet reaped.
 #pragma once
 
 #include <sys/types.h>
@@ -27,8 +27,8 @@ struct Running {
   bool was_killed = false;    ///< by us
   std::string stack_line{};   ///< the part of a line that has been read
   int stack_lines = 0;
-  bool is_incomplete = false;              ///< it is being replaced for want of a script
-  std::vector<config::Preload> scripts{};  ///< it has loaded, as far as is known
+  bool is_incomplete = false;                   ///< it is being replaced for want of a script
+  std::vector<wsgi::OwnedScriptRef> scripts{};  ///< it has loaded, as far as is known
 };
 
 using Workers = std::map<supervisor::WorkerId, Running>;

@@ -6,50 +6,35 @@
 namespace wsgix::host {
 namespace {
 
-using scoreboard::KnownScript;
-using scoreboard::ScriptReloading;
+using wsgi::OwnedScriptRef;
+using wsgi::ScriptReloading;
 
 /// Requests usually reach every worker by then.
 constexpr seconds kTimeToMeet{5};
 /// More are only remembered as far as the board has room.
 constexpr std::size_t kMostWatched = 1024;
 
-bool is_same(const config::Preload& one, const config::Preload& other) {
-  return one.script == other.script && one.application_group == other.application_group &&
-         one.callable == other.callable;
-}
-
-config::Preload as_preload(const KnownScript& script) {
-  return {script.path, script.application_group, script.callable,
-          script.reloading == ScriptReloading::Rolling};
-}
-
 }  // namespace
 
 ScriptWatch::ScriptWatch(scoreboard::Board& board) : board_(board) {
-  for (const KnownScript& script : scoreboard::known_scripts(board)) {
+  for (const OwnedScriptRef& script : scoreboard::known_scripts(board)) {
     watched_.push_back(script);
     files_.add(script.path, std::nullopt);
   }
 }
 
-void ScriptWatch::remember(const daemon::ScriptUse& script) {
-  const auto reloading = script.rolling     ? ScriptReloading::Rolling
-                         : script.reloading ? ScriptReloading::On
-                                            : ScriptReloading::Off;
-  const KnownScript known{script.path, script.application_group, script.callable, reloading};
-  scoreboard::remember_script(board_, known, scoreboard::now_us());
-  if (!watch(known)) return;
+void ScriptWatch::remember(const OwnedScriptRef& script) {
+  scoreboard::remember_script(board_, script, scoreboard::now_us());
+  if (!watch(script)) return;
   learned_.try_emplace(script.path, Clock::now());
   const bool has_time = script.modified_us != 0;
   files_.add(script.path, has_time ? std::optional(script.modified_us) : std::nullopt);
 }
 
-bool ScriptWatch::watch(const KnownScript& script) {
-  const auto same =
-      std::find_if(watched_.begin(), watched_.end(), [&](const KnownScript& candidate) {
-        return is_same(as_preload(candidate), as_preload(script));
-      });
+bool ScriptWatch::watch(const OwnedScriptRef& script) {
+  const auto same = std::find_if(
+      watched_.begin(), watched_.end(),
+      [&](const OwnedScriptRef& candidate) { return wsgi::is_same_script(candidate, script); });
   if (same != watched_.end()) {
     same->reloading = script.reloading;
     return true;
@@ -65,19 +50,19 @@ std::vector<std::string> ScriptWatch::changed() {
   return paths;
 }
 
-std::vector<KnownScript> ScriptWatch::known() const {
-  std::vector<KnownScript> known = scoreboard::known_scripts(board_);
-  std::erase_if(known, [](const KnownScript& script) {
+std::vector<OwnedScriptRef> ScriptWatch::known() const {
+  std::vector<OwnedScriptRef> known = scoreboard::known_scripts(board_);
+  std::erase_if(known, [](const OwnedScriptRef& script) {
     return !os::modification_time_us(script.path).has_value();
   });
   return known;
 }
 
-std::vector<config::Preload> ScriptWatch::wanted_everywhere() const {
-  std::vector<config::Preload> wanted;
-  for (const KnownScript& script : known()) {
-    const config::Preload preload = as_preload(script);
-    if (preload.rolling && was_learned_long_ago(script.path)) wanted.push_back(preload);
+std::vector<OwnedScriptRef> ScriptWatch::wanted_everywhere() const {
+  std::vector<OwnedScriptRef> wanted;
+  for (const OwnedScriptRef& script : known()) {
+    const bool is_rolling = script.reloading == ScriptReloading::Rolling;
+    if (is_rolling && was_learned_long_ago(script.path)) wanted.push_back(script);
   }
   return wanted;
 }
@@ -88,30 +73,26 @@ bool ScriptWatch::was_learned_long_ago(const std::string& path) const {
 }
 
 bool ScriptWatch::is_reloaded(const std::string& path) const {
-  return std::any_of(watched_.begin(), watched_.end(), [&](const KnownScript& script) {
+  return std::any_of(watched_.begin(), watched_.end(), [&](const OwnedScriptRef& script) {
     return script.path == path && script.reloading != ScriptReloading::Off;
   });
 }
 
-config::Preload as_preload(const daemon::ScriptUse& script) {
-  return {script.path, script.application_group, script.callable, script.rolling};
+bool is_among(const std::vector<OwnedScriptRef>& scripts, const wsgi::ScriptRef& script) {
+  return std::any_of(scripts.begin(), scripts.end(),
+                     [&](const OwnedScriptRef& one) { return wsgi::is_same_script(one, script); });
 }
 
-bool is_among(const std::vector<config::Preload>& preloads, const config::Preload& script) {
-  return std::any_of(preloads.begin(), preloads.end(),
-                     [&](const config::Preload& preload) { return is_same(preload, script); });
-}
-
-std::vector<config::Preload> with_known_scripts(std::vector<config::Preload> preloads,
-                                                const std::vector<KnownScript>& known) {
-  for (const KnownScript& script : known) {
-    const config::Preload learned = as_preload(script);
-    const auto same = std::find_if(preloads.begin(), preloads.end(),
-                                   [&](const auto& preload) { return is_same(preload, learned); });
+std::vector<OwnedScriptRef> with_known_scripts(std::vector<OwnedScriptRef> preloads,
+                                               const std::vector<OwnedScriptRef>& known) {
+  for (const OwnedScriptRef& script : known) {
+    const auto same = std::find_if(
+        preloads.begin(), preloads.end(),
+        [&](const OwnedScriptRef& preload) { return wsgi::is_same_script(preload, script); });
     if (same == preloads.end()) {
-      preloads.push_back(learned);
-    } else {
-      same->rolling = same->rolling || learned.rolling;
+      preloads.push_back(script);
+    } else if (script.reloading == ScriptReloading::Rolling) {
+      same->reloading = script.reloading;
     }
   }
   return preloads;

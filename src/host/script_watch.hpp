@@ -9,8 +9,6 @@
 #include <vector>
 
 #include "wsgix/base/clock.hpp"
-#include "wsgix/config/daemon_settings.hpp"
-#include "wsgix/daemon/control.hpp"
 #include "wsgix/os/file_watch.hpp"
 #include "wsgix/scoreboard/scripts.hpp"
 
@@ -25,33 +23,32 @@ class ScriptWatch {
   /// To be asked when fd() is readable: whether changed() may find something.
   bool has_news() noexcept { return files_.has_news(); }
   void close() noexcept { files_.close(); }
-  void remember(const daemon::ScriptUse& script);
+  void remember(const wsgi::OwnedScriptRef& script);
   /// The paths of scripts that are to be loaded again.
   std::vector<std::string> changed();
   /// The Rolling scripts that some have served for a while, so that every worker should have them:
   /// once its file is broken one that has not could not load it any more.
-  std::vector<config::Preload> wanted_everywhere() const;
+  std::vector<wsgi::OwnedScriptRef> wanted_everywhere() const;
   /// Those that were used lately and are there.
-  std::vector<scoreboard::KnownScript> known() const;
+  std::vector<wsgi::OwnedScriptRef> known() const;
 
  private:
   /// False: too many are watched.
-  bool watch(const scoreboard::KnownScript& script);
+  bool watch(const wsgi::OwnedScriptRef& script);
   bool was_learned_long_ago(const std::string& path) const;
   bool is_reloaded(const std::string& path) const;
 
   scoreboard::Board& board_;
   os::FileWatch files_;
   /// More than the board has room for, and also what it has forgotten: a worker may still serve it.
-  std::vector<scoreboard::KnownScript> watched_;
+  std::vector<wsgi::OwnedScriptRef> watched_;
   std::map<std::string, Clock::time_point> learned_;  ///< by this host
 };
 
-config::Preload as_preload(const daemon::ScriptUse& script);
-bool is_among(const std::vector<config::Preload>& preloads, const config::Preload& script);
+bool is_among(const std::vector<wsgi::OwnedScriptRef>& scripts, const wsgi::ScriptRef& script);
 
 /// What a new worker loads: the configured scripts, then the learned ones.
-std::vector<config::Preload> with_known_scripts(std::vector<config::Preload> preloads,
-                                                const std::vector<scoreboard::KnownScript>& known);
+std::vector<wsgi::OwnedScriptRef> with_known_scripts(
+    std::vector<wsgi::OwnedScriptRef> preloads, const std::vector<wsgi::OwnedScriptRef>& known);
 
 }  // namespace wsgix::host

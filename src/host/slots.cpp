@@ -16,7 +16,7 @@ Slots::Slots(scoreboard::Board& board) noexcept
 void Slots::reclaim_from_the_dead() noexcept {
   for (std::uint32_t number = 0; number < board_.workers.size(); ++number) {
     const std::uint32_t pid = board_.workers[number].pid.load();
-    if (pid == 0 || os::process_exists(static_cast<pid_t>(pid))) continue;
+    if (pid == 0 || mine_[number] || os::process_exists(static_cast<pid_t>(pid))) continue;
     scoreboard::free_threads_of(board_, pid);
     free(number, pid);
   }
@@ -25,19 +25,32 @@ void Slots::reclaim_from_the_dead() noexcept {
 
 std::optional<std::uint32_t> Slots::take() noexcept {
   for (std::uint32_t number = 0; number < board_.workers.size(); ++number) {
-    WorkerSlot& slot = board_.workers[number];
     std::uint32_t nobody = 0;
-    if (!slot.pid.compare_exchange_strong(nobody, self_)) continue;
-    slot.busy.store(0);
-    slot.requests.store(0);
-    slot.heartbeat_us.store(0);
-    slot.activity_us.store(0);
-    slot.resident_bytes.store(0);
-    slot.started_us.store(scoreboard::now_us());
-    slot.state.store(WorkerState::Starting);
+    if (mine_[number]) continue;
+    if (!board_.workers[number].pid.compare_exchange_strong(nobody, self_)) continue;
+    clear(number);
+    return number;
+  }
+  // No two hosts together have so many workers. From the end: another host begins at the front.
+  for (auto number = static_cast<std::uint32_t>(board_.workers.size()); number-- > 0;) {
+    if (mine_[number]) continue;
+    board_.workers[number].pid.store(self_);
+    clear(number);
     return number;
   }
   return std::nullopt;
+}
+
+void Slots::clear(std::uint32_t number) noexcept {
+  WorkerSlot& slot = board_.workers[number];
+  mine_[number] = true;
+  slot.busy.store(0);
+  slot.requests.store(0);
+  slot.heartbeat_us.store(0);
+  slot.activity_us.store(0);
+  slot.resident_bytes.store(0);
+  slot.started_us.store(scoreboard::now_us());
+  slot.state.store(WorkerState::Starting);
 }
 
 void Slots::show(std::uint32_t slot, pid_t pid, WorkerState state,
@@ -49,6 +62,7 @@ void Slots::show(std::uint32_t slot, pid_t pid, WorkerState state,
 
 void Slots::free(std::uint32_t number, std::uint32_t holder) noexcept {
   WorkerSlot& slot = board_.workers[number];
+  mine_[number] = false;
   // Another host may have taken it back already, and given it away.
   if (!slot.pid.compare_exchange_strong(holder, self_)) return;
   slot.busy.store(0);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// host/slots.hpp: which places of the scoreboard this host's workers hold.
+// host/slots.hpp: which slots of the scoreboard this host's workers hold.
 #pragma once
 
 #include <sys/types.h>
 
+#include <bitset>
 #include <cstdint>
 #include <optional>
 
@@ -19,7 +20,9 @@ class Slots {
 
   /// Takes back what workers hold that no longer exist: a host that was killed could not.
   void reclaim_from_the_dead() noexcept;
-  /// Held by the caller itself until show(). nullopt when all are taken.
+  /// Held by the caller itself until show(). One that the board shows as free, else any that is not
+  /// this host's: what the application writes there must not keep a worker from being started.
+  /// nullopt when this host has all.
   std::optional<std::uint32_t> take() noexcept;
   void show(std::uint32_t slot, pid_t pid, scoreboard::WorkerState state,
             std::uint32_t generation) noexcept;
@@ -28,8 +31,11 @@ class Slots {
   void show_totals() noexcept;
 
  private:
+  void clear(std::uint32_t slot) noexcept;
+
   scoreboard::Board& board_;
   std::uint32_t self_;
+  std::bitset<scoreboard::kWorkerSlots> mine_;
 };
 
 }  // namespace wsgix::host

@@ -13,7 +13,7 @@ namespace wsgix::host {
 namespace {
 
 constexpr int kMostLines = 500;
-constexpr std::size_t kLongestLine = 500;
+constexpr std::size_t kLongestLine = 8192;
 /// A worker that writes without an end must not keep its supervisor from its work.
 constexpr int kMostReads = 16;
 
@@ -24,7 +24,7 @@ void Stacks::ask(Running& worker) {
   worker.process.signal(os::kStacksSignal);
 }
 
-void Stacks::hear(Running& worker) {
+void Stacks::read_lines(Running& worker) {
   char bytes[4096];
   for (int reads = 0; worker.stacks && reads < kMostReads; ++reads) {
     const ssize_t count = ::read(worker.stacks.get(), bytes, sizeof bytes);
@@ -39,7 +39,7 @@ void Stacks::hear(Running& worker) {
 }
 
 void Stacks::finish(Running& worker) {
-  hear(worker);
+  read_lines(worker);
   if (!worker.stack_line.empty()) log_line(worker);
 }
 

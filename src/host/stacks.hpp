@@ -16,7 +16,7 @@ class Stacks {
   /// The worker writes them although its Python may make no progress, unless it is stopped.
   void ask(Running& worker);
   /// Logs what it has written. Never waits.
-  void hear(Running& worker);
+  void read_lines(Running& worker);
   /// The last of it.
   void finish(Running& worker);
 

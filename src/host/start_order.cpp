@@ -104,13 +104,12 @@ void warn_if_memory_is_hidden(const config::DaemonSettings& daemon, LogSink& log
 
 }  // namespace
 
-Result<void> take_place(const config::HostSettings& settings, LogSink& log) {
+Result<void> set_up_process(const config::HostSettings& settings, LogSink& log) {
   os::set_process_title("wsgix: " + settings.daemon.name + " supervisor");
   apply_host_limits(settings.daemon, log);
   open_python_for_jail(settings, log);
   // Whatever needs root has to happen above this line.
   if (const auto done = take_identity(settings); !done) return done;
-  os::allow_core_dumps();
   if (settings.daemon.umask >= 0) ::umask(static_cast<mode_t>(settings.daemon.umask));
   if (const auto done = change_directory(settings, log); !done) return done;
   set_environment(settings, log);

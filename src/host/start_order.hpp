@@ -8,6 +8,6 @@
 namespace wsgix::host {
 
 /// On an error the process must _exit(): it may hold more rights than it should.
-Result<void> take_place(const config::HostSettings& settings, LogSink& log);
+Result<void> set_up_process(const config::HostSettings& settings, LogSink& log);
 
 }  // namespace wsgix::host

@@ -74,8 +74,13 @@ Result<void> check_python(const ServerConfig& main, const Group& group) {
     return Failed(std::move(error));
   }
   if (home.empty() || !jail.empty() || ::geteuid() != 0) return {};
-  const Result<void> reachable = runtime::check_reachable(
-      home, group.identity.uid, group.identity.gid, group.identity.supplementary);
+  const auto check = [&group](const std::string& path) {
+    return runtime::check_reachable(path, group.identity.uid, group.identity.gid,
+                                    group.identity.supplementary);
+  };
+  Result<void> reachable = check(home);
+  // An environment is a few links and files: the Python that it was made with lies elsewhere.
+  if (reachable && choice->libpython.starts_with('/')) reachable = check(choice->libpython);
   if (!reachable) {
     Error error = reachable.error();
     error.what = subject + error.what;
@@ -157,11 +162,11 @@ void warn_of_idle_service(const server_rec& main, const Group& group) {
 /// Only the kernel knows for certain; permission bits are what people get wrong.
 void warn_of_hidden_scripts(const server_rec& main, const Group& group) {
   if (::geteuid() != 0 || !group.settings.chroot.empty()) return;
-  for (const config::Preload& preload : preloads_of(main, group.settings.name)) {
+  for (const wsgi::OwnedScriptRef& preload : preloads_of(main, group.settings.name)) {
     struct stat info {};
-    if (::stat(preload.script.c_str(), &info) != 0) continue;
+    if (::stat(preload.path.c_str(), &info) != 0) continue;
     const Result<void> reachable = runtime::check_reachable(
-        preload.script, group.identity.uid, group.identity.gid, group.identity.supplementary);
+        preload.path, group.identity.uid, group.identity.gid, group.identity.supplementary);
     if (reachable) continue;
     log(main, LogLevel::Warning,
         {ErrorCode::ScriptUnreadable,

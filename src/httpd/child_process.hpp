@@ -6,8 +6,9 @@
 #include <memory>
 #include <vector>
 
-#include "connections.hpp"
+#include "connection_pool.hpp"
 #include "embedded.hpp"
+#include "unbuffered.hpp"
 
 namespace wsgix::httpd {
 
@@ -19,8 +20,9 @@ class ChildProcess {
   ChildProcess& operator=(const ChildProcess&) = delete;
 
   /// nullptr when the group has no scoreboard in this child.
-  GroupClient* client_of(const Group& group) noexcept;
+  ConnectionPool* pool_of(const Group& group) noexcept;
   EmbeddedPython& embedded() noexcept { return *embedded_; }
+  SpoolFaults& spool_faults() noexcept { return spool_faults_; }
 
   /// While it lives, a request uses what this object owns.
   class InUse {
@@ -35,10 +37,11 @@ class ChildProcess {
   };
 
  private:
-  using Clients = std::vector<std::unique_ptr<GroupClient>>;
+  using Pools = std::vector<std::unique_ptr<ConnectionPool>>;
 
   std::atomic<int> requests_{0};
-  std::unique_ptr<Clients> clients_;
+  SpoolFaults spool_faults_;
+  std::unique_ptr<Pools> pools_;
   std::unique_ptr<EmbeddedPython> embedded_;
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client_body.hpp"
 
+#include "log.hpp"
+
 namespace wsgix::httpd {
 namespace {
 
@@ -8,20 +10,39 @@ constexpr apr_off_t kReadBytes = 65536;
 
 }  // namespace
 
-ClientBody::ClientBody(request_rec& r)
-    : r_(r), brigade_(apr_brigade_create(r.pool, r.connection->bucket_alloc)) {}
+ClientBody::ClientBody(request_rec& r, os::Spool* received)
+    : r_(r),
+      received_(received),
+      brigade_(apr_brigade_create(r.pool, r.connection->bucket_alloc)) {}
 
 ClientBody::~ClientBody() { apr_brigade_destroy(brigade_); }
 
 ClientBody::Piece ClientBody::read(bool may_wait) {
   while (state_ == State::Data) {
     if (!rest_.empty()) return {State::Data, rest_};
+    if (received_ != nullptr) return next_received();
     const Piece piece = next_bucket();
     if (piece.state == State::Data) return piece;
     if (state_ != State::Data) break;
     if (!fill(may_wait)) return {State::WouldWait, {}};
   }
   return {state_, {}};
+}
+
+ClientBody::Piece ClientBody::next_received() {
+  if (received_->empty()) {
+    state_ = State::End;
+    return {state_, {}};
+  }
+  const Result<std::string_view> data = received_->read(received_->begin(), kReadBytes);
+  if (!data) {
+    log(r_, LogLevel::Error, data.error());
+    state_ = State::Malformed;
+    return {state_, {}};
+  }
+  rest_ = *data;
+  piece_bytes_ = rest_.size();
+  return {State::Data, rest_};
 }
 
 void ClientBody::invite() {
@@ -37,13 +58,18 @@ void ClientBody::invite() {
 
 void ClientBody::consume(std::size_t bytes) noexcept {
   rest_.remove_prefix(bytes);
+  if (received_ != nullptr) {
+    if (rest_.empty()) received_->drop_before(received_->begin() + piece_bytes_);
+    return;
+  }
   if (!rest_.empty()) return;
   apr_bucket_delete(APR_BRIGADE_FIRST(brigade_));
 }
 
 bool ClientBody::has_ended() const noexcept {
-  return state_ != State::Data || (rest_.empty() && !APR_BRIGADE_EMPTY(brigade_) &&
-                                   APR_BUCKET_IS_EOS(APR_BRIGADE_FIRST(brigade_)));
+  return state_ != State::Data || received_ != nullptr ||
+         (rest_.empty() && !APR_BRIGADE_EMPTY(brigade_) &&
+          APR_BUCKET_IS_EOS(APR_BRIGADE_FIRST(brigade_)));
 }
 
 /// The next bytes that are here already; WouldWait when the brigade is used up.

@@ -6,8 +6,16 @@
 #include <string_view>
 
 #include "httpd_api.hpp"
+#include "wsgix/os/spool.hpp"
 
 namespace wsgix::httpd {
+
+struct BodyFacts {
+  bool has_body = false;
+  std::int64_t content_length = -1;
+  /// All of the body, in the request's pool; nullptr: it is still to come from the client.
+  os::Spool* received = nullptr;
+};
 
 class ClientBody {
  public:
@@ -26,7 +34,7 @@ class ClientBody {
     std::string_view data;  ///< for Data; valid until the next read or skip
   };
 
-  explicit ClientBody(request_rec& r);
+  explicit ClientBody(request_rec& r, os::Spool* received = nullptr);
   ~ClientBody();
   ClientBody(const ClientBody&) = delete;
   ClientBody& operator=(const ClientBody&) = delete;
@@ -41,16 +49,21 @@ class ClientBody {
   void consume(std::size_t bytes) noexcept;
   /// httpd has sent an error response itself: nothing of ours may follow.
   bool was_answered() const noexcept { return state_ == State::Answered; }
+  /// The client took too long.
+  void give_up() noexcept { state_ = State::TooSlow; }
   /// Nothing more will come, whether or not read() has said so yet.
   bool has_ended() const noexcept;
 
  private:
+  Piece next_received();
   Piece next_bucket();
   bool fill(bool may_wait);
   void finish(apr_status_t status);
 
   request_rec& r_;
+  os::Spool* received_;  ///< instead of the client
   apr_bucket_brigade* brigade_;
+  std::size_t piece_bytes_ = 0;  ///< of received_: dropped when rest_ has been used up
   std::string_view rest_;
   State state_ = State::Data;
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client_socket.hpp"
 
+#include <time.h>
+
 namespace wsgix::httpd {
 
 int client_socket_of(const request_rec& r) {
@@ -9,6 +11,16 @@ int client_socket_of(const request_rec& r) {
   apr_os_sock_t number = -1;
   if (socket == nullptr || apr_os_sock_get(&number, socket) != APR_SUCCESS) return -1;
   return number;
+}
+
+int poll_until(Deadline deadline, pollfd* polled, nfds_t count) {
+  const auto left = deadline - Clock::now();
+  if (left <= Clock::duration::zero() || left >= milliseconds{1}) {
+    return ::poll(polled, count, poll_timeout(deadline));
+  }
+  const timespec rest{0, std::chrono::nanoseconds(left).count()};
+  ::nanosleep(&rest, nullptr);
+  return ::poll(polled, count, 0);
 }
 
 ClientWriteLimit::ClientWriteLimit(const request_rec& r, Clock::duration limit) {

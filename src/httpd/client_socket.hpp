@@ -24,6 +24,9 @@ int client_socket_of(const request_rec& r);
 /// only the end of both directions counts.
 bool has_hung_up(int socket, bool may_finish_sending) noexcept;
 
+/// poll(2) that also keeps deadlines of less than a millisecond: streams have no socket to wake us.
+int poll_until(Deadline deadline, pollfd* polled, nfds_t count);
+
 /// While it lives, a write to the client that does not get on is given up after `limit`; zero:
 /// after httpd's own Timeout. A stream of HTTP/2 always has that one.
 class ClientWriteLimit {

@@ -18,10 +18,11 @@ Result<bool> flag(const Line& line, std::string_view value, const char* accepted
                            ", not '" + std::string(value) + "'");
 }
 
-/// Directives of the main server alone: httpd's context bits cannot say that.
-Result<void> only_in_main_server(const Line& line) {
+/// For directives of the main server alone: httpd's context bits cannot say that.
+template <Result<void> (*Setter)(Line&, std::string_view)>
+Result<void> in_main_server(Line& line, std::string_view value) {
   if (const char* why = ap_check_cmd_context(&line.cmd, GLOBAL_ONLY)) return refused(line, why);
-  return {};
+  return Setter(line, value);
 }
 
 const char* keep(const Line& line, std::string_view text) {
@@ -54,6 +55,23 @@ Result<void> set_map_head_to_get(Line& line, std::string_view value) {
   return {};
 }
 
+/// On has a limit too: somebody's disk holds such bodies.
+Result<void> set_chunked_request(Line& line, std::string_view value) {
+  ChunkedRequest chosen;
+  if (wsgi::equals_ignoring_case(value, "stream")) {
+    chosen.is_accepted = chosen.is_streamed = true;
+  } else if (const auto size = config::parse_size(value); size && *size > 0) {
+    chosen.is_accepted = true;
+    chosen.most_bytes = *size;
+  } else {
+    const Result<bool> on = flag(line, value, "Off | On | Stream | a size such as 100m");
+    if (!on) return failed(on);
+    chosen.is_accepted = *on;
+  }
+  line.directory.chunked_request = chosen;
+  return {};
+}
+
 Result<void> set_script_reloading(Line& line, std::string_view value) {
   if (wsgi::equals_ignoring_case(value, "rolling")) {
     line.directory.script_reloading = ScriptReloading::Rolling;
@@ -78,7 +96,6 @@ Result<void> set_request_deadline(Line& line, std::string_view value) {
 
 template <auto Member>
 Result<void> set_server_flag(Line& line, std::string_view value) {
-  if (const Result<void> here = only_in_main_server(line); !here) return here;
   const Result<bool> on = flag(line, value);
   if (!on) return failed(on);
   line.server.*Member = *on;
@@ -95,7 +112,6 @@ Result<void> set_process_group(Line& line, std::string_view value) {
 }
 
 Result<void> set_socket_prefix(Line& line, std::string_view value) {
-  if (const Result<void> here = only_in_main_server(line); !here) return here;
   const char* path = ap_server_root_relative(line.cmd.pool, std::string(value).c_str());
   if (path == nullptr) {
     return refused(line, "WSGISocketPrefix '" + std::string(value) + "' is not a usable path");
@@ -105,20 +121,23 @@ Result<void> set_socket_prefix(Line& line, std::string_view value) {
 }
 
 Result<void> set_python_home(Line& line, std::string_view value) {
-  if (const Result<void> here = only_in_main_server(line); !here) return here;
   line.server.python_home = std::string(value);
   line.server.python_home_place = place_of(line.cmd);
   return {};
 }
 
 Result<void> set_python_path(Line& line, std::string_view value) {
-  if (const Result<void> here = only_in_main_server(line); !here) return here;
-  line.server.python_path.clear();
-  while (!value.empty()) {
-    const std::size_t colon = std::min(value.find(':'), value.size());
-    if (colon != 0) line.server.python_path.emplace_back(value.substr(0, colon));
-    value.remove_prefix(std::min(colon + 1, value.size()));
+  line.server.python_path = config::split_path(value);
+  return {};
+}
+
+Result<void> set_interpreter_limit(Line& line, std::string_view value) {
+  const auto number = config::parse_number(value);
+  if (!number || *number < 1 || *number > config::kMostInterpreters) {
+    return refused(line, "'" + std::string(value) + "' is not a whole number from 1 to " +
+                             std::to_string(config::kMostInterpreters));
   }
+  line.server.interpreter_limit = static_cast<std::uint32_t>(*number);
   return {};
 }
 
@@ -200,8 +219,8 @@ const command_rec kDirectives[] = {
                   "longest time of a request; 0: none; default: the group's request-deadline="),
     AP_INIT_TAKE1("WSGIPassAuthorization", (take_one<set_directory_flag<&DirConfig::pass_authorization>>), nullptr,
                   OR_FILEINFO, "On or Off; default Off"),
-    AP_INIT_TAKE1("WSGIChunkedRequest", (take_one<set_directory_flag<&DirConfig::chunked_request>>), nullptr,
-                  OR_FILEINFO, "On or Off; default Off"),
+    AP_INIT_TAKE1("WSGIChunkedRequest", (take_one<set_chunked_request>), nullptr,
+                  OR_FILEINFO, "On, Off, Stream or the largest size; default Off"),
     AP_INIT_ITERATE("WSGITrustedProxies", (take_one<add_trusted_proxy>), nullptr, OR_FILEINFO,
                     "addresses and networks of the proxies in front of httpd"),
     AP_INIT_ITERATE("WSGITrustedProxyHeaders", (take_one<add_trusted_proxy_header>), nullptr, OR_FILEINFO,
@@ -212,17 +231,19 @@ const command_rec kDirectives[] = {
                   OR_FILEINFO, "On or Off; default Off"),
     AP_INIT_TAKE1("WSGILocalRedirect", (take_one<set_directory_flag<&DirConfig::local_redirect>>), nullptr,
                   OR_FILEINFO, "On or Off; default On"),
-    AP_INIT_TAKE1("WSGIRestrictEmbedded", (take_one<set_server_flag<&ServerConfig::restrict_embedded>>), nullptr,
+    AP_INIT_TAKE1("WSGIRestrictEmbedded", (take_one<in_main_server<set_server_flag<&ServerConfig::restrict_embedded>>>), nullptr,
                   RSRC_CONF, "On or Off; default Off"),
-    AP_INIT_TAKE1("WSGIRestrictStdin", (take_one<set_server_flag<&ServerConfig::restrict_stdin>>), nullptr,
+    AP_INIT_TAKE1("WSGIRestrictStdin", (take_one<in_main_server<set_server_flag<&ServerConfig::restrict_stdin>>>), nullptr,
                   RSRC_CONF, "On or Off; default Off"),
-    AP_INIT_TAKE1("WSGIRestrictStdout", (take_one<set_server_flag<&ServerConfig::restrict_stdout>>), nullptr,
+    AP_INIT_TAKE1("WSGIRestrictStdout", (take_one<in_main_server<set_server_flag<&ServerConfig::restrict_stdout>>>), nullptr,
                   RSRC_CONF, "On or Off; default Off"),
-    AP_INIT_TAKE1("WSGISocketPrefix", (take_one<set_socket_prefix>), nullptr, RSRC_CONF,
+    AP_INIT_TAKE1("WSGIInterpreterLimit", (take_one<in_main_server<set_interpreter_limit>>), nullptr, RSRC_CONF,
+                  "most interpreters in embedded mode whose names requests choose; default 100"),
+    AP_INIT_TAKE1("WSGISocketPrefix", (take_one<in_main_server<set_socket_prefix>>), nullptr, RSRC_CONF,
                   "beginning of the paths of the groups' sockets"),
-    AP_INIT_TAKE1("WSGIPythonHome", (take_one<set_python_home>), nullptr, RSRC_CONF,
+    AP_INIT_TAKE1("WSGIPythonHome", (take_one<in_main_server<set_python_home>>), nullptr, RSRC_CONF,
                   "virtual environment or installation of the default Python"),
-    AP_INIT_TAKE1("WSGIPythonPath", (take_one<set_python_path>), nullptr, RSRC_CONF,
+    AP_INIT_TAKE1("WSGIPythonPath", (take_one<in_main_server<set_python_path>>), nullptr, RSRC_CONF,
                   "directories for embedded mode, separated by colons"),
     legacy("WSGIVerboseDebugging"),
     legacy("WSGIGroupAuthoritative"),

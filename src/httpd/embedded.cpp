@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "embedded.hpp"
 
-#include <csignal>
-
 #include "embedded_stream.hpp"
 #include "host_paths.hpp"
 #include "log.hpp"
 #include "preloads.hpp"
 #include "wsgix/base/scope_exit.hpp"
+#include "wsgix/base/signal_block.hpp"
+#include "wsgix/os/forked_copies.hpp"
+#include "wsgix/runtime/script.hpp"
 
 namespace wsgix::httpd {
 namespace {
@@ -15,20 +16,12 @@ namespace {
 constexpr milliseconds kStopWait{3000};
 constexpr milliseconds kStopLook{10};
 
-wsgix_text text_of(std::string_view text) { return {text.data(), text.size()}; }
+using runtime::text_of;
+using runtime::view_of;
 
 void log_for_process(void* context, int level, wsgix_text file, uint32_t line, wsgix_text text) {
-  log_line(*static_cast<const server_rec*>(context), static_cast<LogLevel>(level),
-           {file.data, file.size}, line, {text.data, text.size});
-}
-
-/// Signals are httpd's: a thread that took one would run httpd's handler in Python's thread.
-sigset_t block_all_signals() {
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_BLOCK, &all, &before);
-  return before;
+  log_line(*static_cast<const server_rec*>(context), static_cast<LogLevel>(level), view_of(file),
+           line, view_of(text));
 }
 
 }  // namespace
@@ -61,6 +54,7 @@ void EmbeddedPython::describe_process() {
   start_.restrict_stdout = config.restrict_stdout;
   start_.single_process = is_single_process();
   start_.case_sensitive = 1;
+  start_.interpreter_limit = config.interpreter_limit;
   start_.httpd_version[0] = static_cast<std::uint32_t>(version.major);
   start_.httpd_version[1] = static_cast<std::uint32_t>(version.minor);
   start_.httpd_version[2] = static_cast<std::uint32_t>(version.patch);
@@ -87,7 +81,6 @@ Result<void> EmbeddedPython::open_and_start() {
 
 /// The whole life of Python's main thread.
 void EmbeddedPython::live() {
-  block_all_signals();
   const Result<void> started = open_and_start();
   if (started) preload();
   std::unique_lock lock(mutex_);
@@ -104,6 +97,11 @@ void EmbeddedPython::live() {
 Result<void> EmbeddedPython::start() {
   std::unique_lock lock(mutex_);
   if (state_ == State::NotStarted && !thread_.joinable()) {
+    // httpd -X may unload this module and live on.
+    os::declare_original_process(is_single_process() ? os::ExitHandlers::Left
+                                                     : os::ExitHandlers::SkippedInCopies);
+    // Signals are httpd's: a thread that took one would run httpd's handler in Python's thread.
+    const SignalBlock block;
     thread_ = std::thread([this]() noexcept { live(); });
   }
   changed_.wait(lock, [this] { return state_ != State::NotStarted; });
@@ -130,7 +128,7 @@ bool EmbeddedPython::stop() {
              "a request is still running in embedded mode: Python ends without its exit handlers");
     return false;
   }
-  attendant_.reset();
+  watchdog_.reset();
   {
     const std::lock_guard lock(mutex_);
     state_ = State::Stopping;
@@ -143,24 +141,22 @@ bool EmbeddedPython::stop() {
 /// Scripts whose group and interpreter are both written in their alias. A failure is logged by
 /// the runtime and the request that needs the script tries again.
 void EmbeddedPython::preload() {
-  for (const config::Preload& preload : preloads_of(main_, {})) {
+  for (wsgi::OwnedScriptRef& preload : preloads_of(main_, {})) {
     wsgix_failure why{};
-    const wsgix_script script = {text_of(preload.script), text_of(preload.application_group),
-                                 text_of(preload.callable), 0, 1};
+    preload.reloading = wsgi::ScriptReloading::On;
+    const wsgix_script script = runtime::script_of(preload);
     runtime_->load_script(&script, &why);
   }
 }
 
 /// Only for servers that use deadlines. It inherits the mask: httpd's signals are not for it.
-runtime::Attendant& EmbeddedPython::attendant() {
-  std::call_once(attendant_made_, [this] {
-    const sigset_t before = block_all_signals();
-    const ScopeExit restore(
-        [&before]() noexcept { ::pthread_sigmask(SIG_SETMASK, &before, nullptr); });
-    attendant_ = std::make_unique<runtime::Attendant>(*runtime_,
-                                                      runtime::Attendant::Duties{{}, false, log_});
+runtime::RequestWatchdog& EmbeddedPython::watchdog() {
+  std::call_once(watchdog_made_, [this] {
+    const SignalBlock block;
+    watchdog_ = std::make_unique<runtime::RequestWatchdog>(
+        *runtime_, runtime::RequestWatchdog::Duties{{}, false, log_});
   });
-  return *attendant_;
+  return *watchdog_;
 }
 
 int EmbeddedPython::handle(request_rec& r, const Route& route, BodyFacts body) {
@@ -172,7 +168,7 @@ int EmbeddedPython::handle(request_rec& r, const Route& route, BodyFacts body) {
     return HTTP_INTERNAL_SERVER_ERROR;
   }
   EmbeddedStream stream(r, route, body);
-  return stream.run(*runtime_, stream.deadline_us() != 0 ? &attendant() : nullptr);
+  return stream.run(*runtime_, stream.deadline_us() != 0 ? &watchdog() : nullptr);
 }
 
 }  // namespace wsgix::httpd

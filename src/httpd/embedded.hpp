@@ -9,13 +9,14 @@
 #include <optional>
 #include <thread>
 
-#include "relay.hpp"
-#include "wsgix/runtime/attendant.hpp"
+#include "client_body.hpp"
+#include "routing.hpp"
 #include "wsgix/runtime/library.hpp"
+#include "wsgix/runtime/request_watchdog.hpp"
 
 namespace wsgix::httpd {
 
-/// For lines of the attendant that belong to no request.
+/// For lines of the watchdog that belong to no request.
 class ServerLog final : public LogSink {
  public:
   explicit ServerLog(const server_rec& server) noexcept : server_(server) {}
@@ -51,7 +52,7 @@ class EmbeddedPython {
   Result<void> open_and_start();
   void describe_process();
   bool wait_until_empty();
-  runtime::Attendant& attendant();
+  runtime::RequestWatchdog& watchdog();
 
   const server_rec& main_;
   const wsgix_runtime* runtime_ = nullptr;
@@ -66,8 +67,8 @@ class EmbeddedPython {
   std::thread thread_;
   std::atomic<int> inside_{0};  ///< requests that are in the runtime
   ServerLog log_;
-  std::once_flag attendant_made_;
-  std::unique_ptr<runtime::Attendant> attendant_;  ///< null until a request has a deadline
+  std::once_flag watchdog_made_;
+  std::unique_ptr<runtime::RequestWatchdog> watchdog_;  ///< null until a request has a deadline
 };
 
 }  // namespace wsgix::httpd

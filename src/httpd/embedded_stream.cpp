@@ -10,60 +10,15 @@
 #include "client_socket.hpp"
 #include "log.hpp"
 #include "trampoline.hpp"
+#include "wsgix/base/process_copy.hpp"
+#include "wsgix/os/forked_copies.hpp"
+#include "wsgix/runtime/script.hpp"
+#include "wsgix/scoreboard/scoreboard.hpp"
 
 namespace wsgix::httpd {
 namespace {
 
-wsgix_text text_of(std::string_view text) { return {text.data(), text.size()}; }
-std::string_view view_of(wsgix_text text) { return {text.data, text.size}; }
-
-EmbeddedStream& stream_of(void* stream) { return *static_cast<EmbeddedStream*>(stream); }
-
-/// The door for the runtime's calls: it is C and knows no exception.
-template <typename Action>
-auto answered(void* stream, Action&& action) noexcept -> decltype(action(stream_of(stream))) {
-  using Answer = decltype(action(stream_of(stream)));
-  return guarded([&] { return action(stream_of(stream)); },
-                 [&](const char* what) { log_bug(stream_of(stream).request().server, what); },
-                 static_cast<Answer>(WSGIX_IO_FAILED));
-}
-
-ptrdiff_t read_body(void* stream, char* into, size_t size, int may_wait) {
-  return answered(stream, [&](EmbeddedStream& s) -> ptrdiff_t {
-    return s.read_body(into, size, may_wait != 0);
-  });
-}
-int send_head(void* stream, const wsgix_response_head* head) {
-  return answered(stream, [&](EmbeddedStream& s) { return s.send_head(*head); });
-}
-int send_body(void* stream, const char* data, size_t size) {
-  return answered(stream, [&](EmbeddedStream& s) { return s.send_body({data, size}); });
-}
-int send_file(void* stream, int descriptor, uint64_t offset, uint64_t length) {
-  return answered(stream,
-                  [&](EmbeddedStream& s) { return s.send_file(descriptor, offset, length); });
-}
-int flush(void* stream) {
-  return answered(stream, [](EmbeddedStream& s) { return s.flush(); });
-}
-int client_is_gone(void* stream) { return stream_of(stream).client_is_gone() ? 1 : 0; }
-void log_for_request(void* stream, int level, wsgix_text file, uint32_t line, wsgix_text text) {
-  answered(stream, [&](EmbeddedStream& s) {
-    log_line(s.request(), static_cast<LogLevel>(level), view_of(file), line, view_of(text));
-    return 0;
-  });
-}
-
-void early_hints(void* stream, const wsgix_field* headers, size_t count) {
-  answered(stream, [&](EmbeddedStream& s) {
-    s.early_hints(headers, count);
-    return 0;
-  });
-}
-
-constexpr wsgix_stream_calls kCalls = {read_body,       send_head,   send_body,
-                                       send_file,       flush,       client_is_gone,
-                                       log_for_request, early_hints, nullptr};
+using runtime::view_of;
 
 std::int64_t deadline_of(const Route& route) noexcept {
   const std::chrono::microseconds span = route.deadline.span;
@@ -90,12 +45,12 @@ EmbeddedStream::EmbeddedStream(request_rec& r, const Route& route, BodyFacts bod
     : r_(r),
       route_(route),
       facts_(body),
-      environ_(build_environ(r, route)),
-      body_(r),
+      environ_(build_environ(r, route, body)),
+      body_(r, body.received),
       response_(r),
       client_socket_(client_socket_of(r)),
       deadline_us_(deadline_of(route)),
-      body_is_over_(!body.has_body) {}
+      body_is_over_(!body.has_body || body.received != nullptr) {}
 
 std::ptrdiff_t EmbeddedStream::read_body(char* into, std::size_t size, bool may_wait) {
   if (!facts_.has_body || size == 0) return 0;
@@ -141,12 +96,13 @@ int EmbeddedStream::send_file(int descriptor, std::uint64_t offset, std::uint64_
   UniqueFd own(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
   if (!own) {
     const int os_errno = errno;
-    log(r_, LogLevel::Error, {ErrorCode::SystemCallFailed, "a file of a response: dup", os_errno});
+    httpd::log(r_, LogLevel::Error,
+               {ErrorCode::CannotOpenDescriptor, "a file of a response: dup", os_errno});
     return WSGIX_IO_FAILED;
   }
   const Result<bool> sent = response_.file(std::move(own), offset, length);
   if (!sent) {
-    log(r_, LogLevel::Error, sent.error());
+    httpd::log(r_, LogLevel::Error, sent.error());
     return WSGIX_IO_FAILED;
   }
   if (!*sent && !response_.client_is_gone()) return WSGIX_IO_FAILED;
@@ -160,24 +116,28 @@ std::string EmbeddedStream::describe() const {
   return std::string(r_.method) + " " + r_.unparsed_uri;
 }
 
+void EmbeddedStream::log(int level, std::string_view file, std::uint32_t line,
+                         std::string_view text) {
+  httpd::log_line(r_, static_cast<LogLevel>(level), file, line, text);
+}
+
+/// httpd writes a line with one write(2) and the pid of the process that calls.
+void EmbeddedStream::log_of_copy(int level, std::string_view text) noexcept {
+  httpd::log_line(r_, static_cast<LogLevel>(level), {}, 0, text);
+}
+
+void EmbeddedStream::log_bug(const char* what) noexcept { httpd::log_bug(r_.server, what); }
+
 void EmbeddedStream::log_line(LogLevel level, std::string_view line) noexcept {
   httpd::log_line(*r_.server, level, {}, 0, line);
 }
 
-int EmbeddedStream::run(const wsgix_runtime& runtime, runtime::Attendant* attendant) {
-  std::vector<wsgix_field> fields;
-  fields.reserve(environ_.fields.size());
-  for (const wire::FieldView& field : environ_.fields) {
-    fields.push_back({text_of(field.name), text_of(field.value)});
-  }
+int EmbeddedStream::run(const wsgix_runtime& runtime, runtime::RequestWatchdog* watchdog) {
   wsgix_request request{};
-  request.stream = this;
-  request.calls = &kCalls;
-  request.script = {text_of(route_.script), text_of(route_.application_group),
-                    text_of(route_.callable), r_.finfo.mtime,
-                    route_.script_reloading != ScriptReloading::Off};
-  request.environ = fields.data();
-  request.environ_count = fields.size();
+  runtime::attach(*this, request);
+  std::vector<wsgix_field> fields;
+  runtime::set_environ(environ_.fields, fields, request);
+  request.script = runtime::script_of(route_.script_ref());
   request.https = environ_.https;
   request.has_body = facts_.has_body;
   request.content_length = facts_.content_length;
@@ -185,12 +145,14 @@ int EmbeddedStream::run(const wsgix_runtime& runtime, runtime::Attendant* attend
 
   static std::atomic<std::uint64_t> last_id = 0;
   request.id = ++last_id;
-  if (attendant != nullptr) {
-    attendant->enroll(request.id, Deadline(std::chrono::microseconds(deadline_us_)), *this);
+  if (watchdog != nullptr) {
+    watchdog->enroll(request.id, Deadline(std::chrono::microseconds(deadline_us_)), *this);
   }
   wsgix_outcome outcome{};
   runtime.handle_request(&request, &outcome);
-  if (attendant != nullptr) attendant->withdraw(request.id);
+  // The runtime ends copies itself, with a word; but whatever it is, no copy goes on from here.
+  if (this_process_is_a_copy()) os::end_copy(0);
+  if (watchdog != nullptr) watchdog->withdraw(request.id);
   return answer(outcome);
 }
 

@@ -67,7 +67,7 @@ struct TableEntries {
 };
 
 /// All HTTP_* keys of a request share one allocation.
-void add_headers(request_rec& r, const Route& route, Builder& out) {
+void add_headers(request_rec& r, const Route& route, const BodyFacts& body, Builder& out) {
   const TableEntries headers(r.headers_in);
   std::size_t key_bytes = 0;
   for (const apr_table_entry_t& header : headers) {
@@ -82,17 +82,21 @@ void add_headers(request_rec& r, const Route& route, Builder& out) {
     space += key.size();
     out.add_header(key, or_empty(value));
   };
+  // RFC 9112, 7.1.3: of a decoded body the coding goes and the length is its own.
+  const bool has_own_length =
+      body.received == nullptr && !(body.has_body && body.content_length < 0);
   out.begin_headers();
   for (const apr_table_entry_t& header : headers) {
     if (header.key == nullptr) continue;
     const std::string_view name = header.key;
+    if (body.received != nullptr && wsgi::equals_ignoring_case(name, "transfer-encoding")) continue;
     switch (wsgi::role_of_header(name)) {
       case wsgi::HeaderRole::Plain: add_plain(name, header.val); break;
       case wsgi::HeaderRole::ContentType:
         out.add_header("CONTENT_TYPE", or_empty(header.val));
         break;
       case wsgi::HeaderRole::ContentLength:
-        out.add_header("CONTENT_LENGTH", or_empty(header.val));
+        if (has_own_length) out.add_header("CONTENT_LENGTH", or_empty(header.val));
         break;
       case wsgi::HeaderRole::Authorization:
         if (pass_all || route.pass_authorization) add_plain(name, header.val);
@@ -102,6 +106,9 @@ void add_headers(request_rec& r, const Route& route, Builder& out) {
         break;
       case wsgi::HeaderRole::Dropped: break;
     }
+  }
+  if (body.received != nullptr) {
+    out.add_number("CONTENT_LENGTH", static_cast<std::uint64_t>(body.content_length));
   }
 }
 
@@ -240,13 +247,13 @@ bool is_https(request_rec& r, wsgi::ForwardedScheme forwarded) {
 
 }  // namespace
 
-Environ build_environ(request_rec& r, const Route& route) {
+Environ build_environ(request_rec& r, const Route& route, const BodyFacts& body) {
   Environ built;
   Builder out(r, built.fields);
   add_request(r, route, out);
   add_ends(r, out);
   add_user_and_redirect(r, out);
-  add_headers(r, route, out);
+  add_headers(r, route, body, out);
   add_own(r, route, out);
   add_variables(r, out);
   built.https = is_https(r, apply_trusted_proxies(r, out));

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "client_body.hpp"
 #include "routing.hpp"
 #include "wsgix/wire/messages.hpp"
 
@@ -15,6 +16,6 @@ struct Environ {
 };
 
 /// Everything but what the runtime adds itself. On the hot path: one pass, no copies of values.
-Environ build_environ(request_rec& r, const Route& route);
+Environ build_environ(request_rec& r, const Route& route, const BodyFacts& body);
 
 }  // namespace wsgix::httpd

@@ -4,6 +4,8 @@
 
 #include "child_process.hpp"
 #include "mapping.hpp"
+#include "received_body.hpp"
+#include "relay.hpp"
 #include "wsgix/wsgi/environ.hpp"
 
 namespace wsgix::httpd {
@@ -16,6 +18,10 @@ Verdict refuse(const request_rec& r, LogLevel level, int status, const std::stri
                const char* remedy) {
   log(r, level, {ErrorCode::RequestRefused, why, 0, remedy});
   return status;
+}
+
+ChunkedRequest chunked_request_of(const request_rec& r) {
+  return config_of(r).chunked_request.value_or(ChunkedRequest{});
 }
 
 bool is_ours(const request_rec& r) {
@@ -57,10 +63,10 @@ Verdict check_body(request_rec& r, BodyFacts& body) {
                   "let the client send chunked or with a Content-Length");
   }
   if (encoding != nullptr) {
-    if (!config_of(r).chunked_request.value_or(false)) {
+    if (!chunked_request_of(r).is_accepted) {
       return refuse(r, LogLevel::Info, HTTP_LENGTH_REQUIRED,
                     "the request body is chunked and WSGIChunkedRequest is off",
-                    "set WSGIChunkedRequest On if the application reads to the end of its input");
+                    "set WSGIChunkedRequest On, which buffers such bodies to know their length");
     }
     body.has_body = true;
     return OK;
@@ -83,6 +89,19 @@ Verdict check_body(request_rec& r, BodyFacts& body) {
   body.content_length = *parsed;
   body.has_body = *parsed > 0;
   return OK;
+}
+
+/// Most applications read no more than CONTENT_LENGTH says, and nothing without it.
+Verdict find_length(request_rec& r, BodyFacts& body) {
+  if (!body.has_body) return OK;
+  const bool is_decoded = is_decoded_by_a_filter(r);
+  const ChunkedRequest chunked = chunked_request_of(r);
+  if (chunked.is_streamed) {
+    if (is_decoded) body.content_length = -1;
+    return OK;
+  }
+  if (body.content_length >= 0 && !is_decoded) return OK;
+  return receive_whole_body(r, body, chunked.most_bytes);
 }
 
 /// script-user= and script-group=; whoever executes the script looks again at what it opens.
@@ -108,14 +127,14 @@ int run_embedded(request_rec& r, const Route& route, ChildProcess& child, BodyFa
 }
 
 int run_in_daemon(request_rec& r, const Route& route, ChildProcess& child, BodyFacts body) {
-  GroupClient* const client = child.client_of(*route.group);
-  if (client == nullptr) {
+  ConnectionPool* const pool = child.pool_of(*route.group);
+  if (pool == nullptr) {
     log(r, LogLevel::Error,
         {ErrorCode::GroupNotRunning,
          "process group '" + route.group->settings.name + "' is not running"});
     return HTTP_SERVICE_UNAVAILABLE;
   }
-  return Relay(r, route, *client, body).run();
+  return Relay(r, route, *pool, body).run();
 }
 
 }  // namespace
@@ -129,6 +148,7 @@ Result<Outcome> handle_script(request_rec& r) {
   const Result<Route> way = route(r);
   if (!way) return failed(way);
   if (const Verdict verdict = check_owner(r, *way); verdict != OK) return Outcome{verdict};
+  if (const Verdict verdict = find_length(r, body); verdict != OK) return Outcome{verdict};
   ChildProcess& child = *config_of(*ap_server_conf).child;
   const ChildProcess::InUse in_use(child);
   return Outcome{way->group != nullptr ? run_in_daemon(r, *way, child, body)

@@ -5,9 +5,11 @@
 
 #include "check.hpp"
 #include "host_paths.hpp"
+#include "log.hpp"
 #include "preloads.hpp"
 #include "wsgix/base/clock.hpp"
 #include "wsgix/config/paths.hpp"
+#include "wsgix/os/error_log.hpp"
 
 namespace wsgix::httpd {
 namespace {
@@ -40,13 +42,13 @@ void set_identity(config::HostSettings& settings, const Identity& identity) {
 }
 
 /// A script that is not below the jail is one of the jail already, as WSGIImportScript may name it.
-std::vector<config::Preload> as_seen_in_jail(const Group& group,
-                                             std::vector<config::Preload> preloads) {
+std::vector<wsgi::OwnedScriptRef> as_seen_in_jail(const Group& group,
+                                                  std::vector<wsgi::OwnedScriptRef> preloads) {
   const std::string& jail = group.settings.chroot;
   if (jail.empty()) return preloads;
-  for (config::Preload& preload : preloads) {
-    const auto inside = config::path_in_jail(jail, preload.script);
-    if (inside) preload.script = std::string(*inside);
+  for (wsgi::OwnedScriptRef& preload : preloads) {
+    const auto inside = config::path_in_jail(jail, preload.path);
+    if (inside) preload.path = std::string(*inside);
   }
   return preloads;
 }
@@ -63,6 +65,15 @@ int error_log_of(const server_rec& server) {
     return -1;
   }
   return number;
+}
+
+UniqueFd own_error_log(const server_rec& server) {
+  const int shared = error_log_of(server);
+  if (shared < 0) return {};
+  Result<UniqueFd> own = os::open_anew(shared);
+  if (own) return std::move(*own);
+  log(server, LogLevel::Warning, own.error());
+  return {};
 }
 
 config::HostSettings host_settings(const Group& group, const server_rec& main, int start_delay_ms) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "groups.hpp"
+#include "wsgix/base/unique_fd.hpp"
 
 namespace wsgix::httpd {
 
@@ -13,5 +14,7 @@ config::HostSettings host_settings(const Group& group, const server_rec& main, i
 
 /// The descriptor of that server's error log, -1 when it has none.
 int error_log_of(const server_rec& server);
+/// The same for a host: an open file description that is not httpd's. None when there is no log.
+UniqueFd own_error_log(const server_rec& server);
 
 }  // namespace wsgix::httpd

@@ -10,7 +10,9 @@
 #include <cerrno>
 #include <csignal>
 
+#include "absence.hpp"
 #include "check.hpp"
+#include "former_groups.hpp"
 #include "host_paths.hpp"
 #include "host_settings.hpp"
 #include "log.hpp"
@@ -29,15 +31,16 @@
 namespace wsgix::httpd {
 namespace {
 
-constexpr seconds kStopGrace{2};
+/// Beside shutdown-timeout=: the supervisor ends what its workers have left behind.
+constexpr seconds kStopGrace{4};
 constexpr int kCommandBacklog = 16;
 constexpr timespec kStopLook{0, 20'000'000};
 
 /// One host that httpd's main loop reaps for us. Lives in the configuration pool.
 struct Watch {
-  Kept& kept;
-  KeptGroup& group;
-  KeptHost& host;
+  Retained& retained;
+  RetainedGroup& group;
+  RetainedHost& host;
   server_rec& main;
   apr_pool_t& pconf;
   apr_proc_t process;
@@ -45,12 +48,9 @@ struct Watch {
 
 void host_changed(Watch& watch, int reason, int wait_status);
 
-std::int64_t now_ms() {
-  return std::chrono::duration_cast<milliseconds>(Clock::now().time_since_epoch()).count();
-}
-
-void watch(Kept& kept, KeptGroup& group, KeptHost& host, server_rec& main, apr_pool_t& pconf) {
-  Watch& watch = make_in_pool<Watch>(&pconf, Watch{kept, group, host, main, pconf, {}});
+void watch(Retained& retained, RetainedGroup& group, RetainedHost& host, server_rec& main,
+           apr_pool_t& pconf) {
+  Watch& watch = make_in_pool<Watch>(&pconf, Watch{retained, group, host, main, pconf, {}});
   watch.process.pid = host.pid;
   apr_proc_other_child_register(&watch.process, other_child_changed<Watch, host_changed>, &watch,
                                 nullptr, &pconf);
@@ -69,9 +69,9 @@ Result<UniqueFd> encoded_settings(const config::HostSettings& settings) {
 
 // ---- what a group owns in the parent ----
 
-Result<void> make_socket(Kept& kept, KeptGroup& kept_group, const Group& group,
+Result<void> make_socket(Retained& retained, RetainedGroup& retained_group, const Group& group,
                          const std::string& prefix) {
-  const std::string path = socket_path(prefix, kept.parent, ++kept.sockets);
+  const std::string path = socket_path(prefix, retained.parent, ++retained.sockets);
   std::optional<std::pair<uid_t, gid_t>> owner;
   if (::geteuid() == 0) {
     const Result<uid_t> uid = resolve_socket_owner(group.settings);
@@ -87,33 +87,24 @@ Result<void> make_socket(Kept& kept, KeptGroup& kept_group, const Group& group,
     ::unlink(path.c_str());
     return failed(commands);
   }
-  kept_group.listener = listener->release();
-  kept_group.socket_path = apr_pstrmemdup(kept.pool, path.data(), path.size());
-  kept_group.commands = commands->release();
-  kept_group.commands_path = apr_pstrmemdup(kept.pool, for_commands.data(), for_commands.size());
+  Result<os::Pipe> presence = os::make_pipe();
+  if (!presence) {
+    ::unlink(path.c_str());
+    ::unlink(for_commands.c_str());
+    return failed(presence);
+  }
+  retained_group.presence_read = presence->read_end.release();
+  retained_group.presence_write = presence->write_end.release();
+  retained_group.has_files = true;
+  retained_group.listener = listener->release();
+  retained_group.socket_path = apr_pstrmemdup(retained.pool, path.data(), path.size());
+  retained_group.commands = commands->release();
+  retained_group.commands_path =
+      apr_pstrmemdup(retained.pool, for_commands.data(), for_commands.size());
   return {};
 }
 
-void remove_socket(KeptGroup& group) {
-  if (group.listener < 0) return;
-  ::unlink(group.socket_path);
-  ::unlink(group.commands_path);
-  close_and_forget(group.listener);
-  close_and_forget(group.commands);
-}
-
-/// User or socket-user= may have changed since the socket was made.
-Result<void> give_socket_to_its_owner(const KeptGroup& kept_group, const Group& group) {
-  if (::geteuid() != 0) return {};
-  const Result<uid_t> uid = resolve_socket_owner(group.settings);
-  if (!uid) return failed(uid);
-  if (::lchown(kept_group.socket_path, *uid, static_cast<gid_t>(-1)) == 0) return {};
-  const int os_errno = errno;
-  return failed(ErrorCode::CannotCreateSocket, std::string("owner of ") + kept_group.socket_path,
-                os_errno);
-}
-
-Result<void> make_scoreboard_and_token(KeptGroup& group) {
+Result<void> make_scoreboard_and_token(RetainedGroup& group) {
   if (group.scoreboard >= 0) return {};
   Result<UniqueFd> board = scoreboard::create();
   if (!board) return failed(board);
@@ -124,38 +115,35 @@ Result<void> make_scoreboard_and_token(KeptGroup& group) {
   return {};
 }
 
-Result<void> prepare(Kept& kept, Group& group, const std::string& prefix) {
-  KeptGroup* known = find_group(kept, group.settings.name);
-  KeptGroup& kept_group = known != nullptr ? *known : add_group(kept, group.settings.name);
-  kept_group.shutdown_timeout = group.settings.shutdown_timeout;
-  kept_group.failures = kept_group.delay_ms = 0;
-  if (auto made = make_scoreboard_and_token(kept_group); !made) return made;
-  if (kept_group.listener < 0) {
-    if (auto made = make_socket(kept, kept_group, group, prefix); !made) return made;
+Result<RetainedGroup*> prepare(Retained& retained, Group& group, const std::string& prefix) {
+  const Result<std::string> identity = identity_of(group);
+  if (!identity) return failed(identity);
+  RetainedGroup* const known = find_group(retained, group.settings.name, *identity);
+  RetainedGroup& retained_group =
+      known != nullptr ? *known : add_group(retained, group.settings.name, *identity);
+  retained_group.shutdown_timeout = group.settings.shutdown_timeout;
+  retained_group.failures = retained_group.delay_ms = 0;
+  if (auto made = make_scoreboard_and_token(retained_group); !made) return failed(made);
+  if (retained_group.listener < 0) {
+    if (auto made = make_socket(retained, retained_group, group, prefix); !made)
+      return failed(made);
   } else {
     // On a listening socket this only changes the backlog.
-    ::listen(kept_group.listener, group.settings.listen_backlog);
-    if (auto owned = give_socket_to_its_owner(kept_group, group); !owned) return owned;
+    ::listen(retained_group.listener, group.settings.listen_backlog);
   }
-  kept_group.is_defined = true;
-  group.socket_path = kept_group.socket_path;
-  group.token.assign(kept_group.token.begin(), kept_group.token.end());
-  group.scoreboard = kept_group.scoreboard;
-  return {};
-}
-
-void drop(Kept& kept, KeptGroup& group) {
-  for (KeptHost* host = group.newest; host != nullptr; host = host->older) retire(*host);
-  remove_socket(group);
-  tidy(kept, group);
+  retained_group.is_defined = true;
+  group.socket_path = retained_group.socket_path;
+  group.token.assign(retained_group.token.begin(), retained_group.token.end());
+  group.scoreboard = retained_group.scoreboard;
+  return &retained_group;
 }
 
 // ---- hosts ----
 
-/// Starts a host. `handover` is the retire pipe of whoever it follows, or -1.
-Result<void> start_host(Kept& kept, KeptGroup& kept_group, const Group& group, int handover,
-                        server_rec& main, apr_pool_t& pconf) {
-  Result<UniqueFd> settings = encoded_settings(host_settings(group, main, kept_group.delay_ms));
+/// Starts a host. `handover` is our end of the retire pipe of whoever it follows, or -1.
+Result<void> start_host(Retained& retained, RetainedGroup& retained_group, const Group& group,
+                        int handover, server_rec& main, apr_pool_t& pconf) {
+  Result<UniqueFd> settings = encoded_settings(host_settings(group, main, retained_group.delay_ms));
   if (!settings) return failed(settings);
   Result<os::Pipe> lifeline = os::make_pipe();
   if (!lifeline) return failed(lifeline);
@@ -165,49 +153,66 @@ Result<void> start_host(Kept& kept, KeptGroup& kept_group, const Group& group, i
   HostLaunch start;
   start.program = host_program();
   start.title = config::title(group.settings);
-  start.error_log = error_log_of(home_of(group, main));
-  start.settings = settings->get();
-  start.listener = kept_group.listener;
-  start.scoreboard = kept_group.scoreboard;
-  start.lifeline = lifeline->read_end.get();
-  start.retire = retire_pipe->one.get();
-  start.handover = handover;
-  start.commands = kept_group.commands;
+  const UniqueFd error_log = own_error_log(home_of(group, main));
+  start.descriptors.fill(-1);
+  start.descriptors[config::kOutput] = error_log.get();
+  start.descriptors[config::kErrorLog] = error_log.get();
+  start.descriptors[config::kSettings] = settings->get();
+  start.descriptors[config::kListener] = retained_group.listener;
+  start.descriptors[config::kScoreboard] = retained_group.scoreboard;
+  start.descriptors[config::kLifeline] = lifeline->read_end.get();
+  start.descriptors[config::kRetire] = retire_pipe->one.get();
+  start.descriptors[config::kHandover] = handover;
+  start.descriptors[config::kCommands] = retained_group.commands;
+  start.descriptors[config::kPresence] = retained_group.presence_read;
   const Result<pid_t> pid = launch(start);
   if (!pid) return failed(pid);
 
-  KeptHost& host = add_host(kept, kept_group);
+  RetainedHost& host = add_host(retained, retained_group);
   host.pid = *pid;
   host.lifeline = lifeline->write_end.release();
-  host.retire_read = retire_pipe->one.release();
-  host.retire_write = retire_pipe->other.release();
-  host.started_ms = now_ms();
-  watch(kept, kept_group, host, main, pconf);
+  host.retire = retire_pipe->other.release();
+  host.started_ms = steady_ms();
+  watch(retained, retained_group, host, main, pconf);
   return {};
 }
 
-/// Starts the host of a defined group after whoever serves it now. A current host that has died
-/// leaves the list: the new one takes its predecessor over.
-Result<void> start_next_host(Kept& kept, KeptGroup& kept_group, const Group& group,
-                             server_rec& main, apr_pool_t& pconf) {
-  while (kept_group.newest != nullptr && kept_group.newest->pid == 0) {
-    remove_host(kept, kept_group.newest);
-  }
-  const int handover = kept_group.newest != nullptr ? kept_group.newest->retire_write : -1;
-  return start_host(kept, kept_group, group, handover, main, pconf);
+/// Whom a new host has to retire. A service ends before the next one begins, ready or not.
+const RetainedHost* predecessor_in(RetainedGroup& retained_group, const Group& group) {
+  const RetainedHost* const serving = serving_host(retained_group);
+  if (serving != nullptr || !group.is_service()) return serving;
+  return retained_group.newest != nullptr && retained_group.newest->pid != 0 ? retained_group.newest
+                                                                             : nullptr;
 }
 
-const Group* definition_of(const KeptGroup& group, const server_rec& main) {
+/// Starts the host of a defined group after whoever serves it now. A current host that has died
+/// leaves the list: the new one takes its predecessor over. One that was not ready yet ends.
+Result<void> start_next_host(Retained& retained, RetainedGroup& retained_group, const Group& group,
+                             server_rec& main, apr_pool_t& pconf) {
+  while (retained_group.newest != nullptr && retained_group.newest->pid == 0) {
+    remove_host(retained, retained_group.newest);
+  }
+  const RetainedHost* const predecessor = predecessor_in(retained_group, group);
+  const int handover = predecessor != nullptr ? predecessor->retire : -1;
+  for (const RetainedHost* host = retained_group.newest; host != nullptr; host = host->older) {
+    tell(*host, supervisor::ToHost::Overtaken);
+  }
+  return start_host(retained, retained_group, group, handover, main, pconf);
+}
+
+const Group* definition_of(const RetainedGroup& group, const server_rec& main) {
   const GroupRegistry* registry = config_of(main).registry;
   return registry != nullptr && group.is_defined ? registry->find(group.name) : nullptr;
 }
 
-void set_next_delay(KeptGroup& group, const KeptHost& host) {
+void set_next_delay(RetainedGroup& group, const RetainedHost& host) {
   supervisor::RestartPolicy policy(group.failures);
-  const milliseconds lived(now_ms() - host.started_ms);
-  // Nobody here knows whether it ever was ready: living long says it.
+  const milliseconds lived(steady_ms() - host.started_ms);
+  // Its readiness proves nothing about the host itself; living long does.
+  const bool lived_long = lived >= supervisor::RestartPolicy::kLongEnough;
+  using Came = supervisor::RestartPolicy::Came;
   const auto delay = std::chrono::duration_cast<milliseconds>(
-      policy.delay_after_end(supervisor::RestartPolicy::Came::Up, lived));
+      policy.delay_after_end(lived_long ? Came::Up : Came::NeverUp, lived));
   group.failures = policy.failures_in_a_row();
   group.delay_ms = static_cast<int>(delay.count());
 }
@@ -230,23 +235,25 @@ void host_changed(Watch& watch, int reason, int wait_status) {
     set_next_delay(watch.group, watch.host);
     log_death(watch, *group, pid, wait_status);
     const Result<void> started =
-        start_next_host(watch.kept, watch.group, *group, watch.main, watch.pconf);
+        start_next_host(watch.retained, watch.group, *group, watch.main, watch.pconf);
     if (!started) log(watch.main, LogLevel::Alert, started.error());
   }
-  tidy(watch.kept, watch.group);
+  tidy(watch.retained, watch.group);
 }
 
 /// A host that could not be started is tried again with each round of httpd's monitor.
-void start_missing_host(Kept& kept, KeptGroup& kept_group, server_rec& main, apr_pool_t& pconf) {
-  const Group* group = definition_of(kept_group, main);
-  if (group == nullptr || (kept_group.newest != nullptr && kept_group.newest->pid != 0)) return;
-  const Result<void> started = start_next_host(kept, kept_group, *group, main, pconf);
+void start_missing_host(Retained& retained, RetainedGroup& retained_group, server_rec& main,
+                        apr_pool_t& pconf) {
+  const Group* group = definition_of(retained_group, main);
+  if (group == nullptr || (retained_group.newest != nullptr && retained_group.newest->pid != 0))
+    return;
+  const Result<void> started = start_next_host(retained, retained_group, *group, main, pconf);
   if (!started) log(main, LogLevel::Alert, started.error());
 }
 
 // ---- the end of httpd ----
 
-bool reaped(KeptHost& host) {
+bool reaped(RetainedHost& host) {
   if (host.pid == 0) return true;
   const pid_t result = ::waitpid(host.pid, nullptr, WNOHANG);
   if (result == 0) return false;
@@ -255,20 +262,20 @@ bool reaped(KeptHost& host) {
   return true;
 }
 
-bool all_reaped(Kept& kept) {
+bool all_reaped(Retained& retained) {
   bool all = true;
-  for (KeptGroup* group = kept.groups; group != nullptr; group = group->next) {
-    for (KeptHost* host = group->newest; host != nullptr; host = host->older) {
+  for (RetainedGroup* group = retained.groups; group != nullptr; group = group->next) {
+    for (RetainedHost* host = group->newest; host != nullptr; host = host->older) {
       if (!reaped(*host)) all = false;
     }
   }
   return all;
 }
 
-milliseconds signal_all(Kept& kept, int signal) {
+milliseconds signal_all(Retained& retained, int signal) {
   milliseconds longest{};
-  for (KeptGroup* group = kept.groups; group != nullptr; group = group->next) {
-    for (KeptHost* host = group->newest; host != nullptr; host = host->older) {
+  for (RetainedGroup* group = retained.groups; group != nullptr; group = group->next) {
+    for (RetainedHost* host = group->newest; host != nullptr; host = host->older) {
       if (host->pid == 0) continue;
       // httpd -X has given up root and may not signal another account's process: the end of the
       // lifeline says the same.
@@ -279,49 +286,52 @@ milliseconds signal_all(Kept& kept, int signal) {
   return longest;
 }
 
-void wait_for_all(Kept& kept, Deadline deadline) {
-  while (!all_reaped(kept) && Clock::now() < deadline) ::nanosleep(&kStopLook, nullptr);
+void wait_for_all(Retained& retained, Deadline deadline) {
+  while (!all_reaped(retained) && Clock::now() < deadline) ::nanosleep(&kStopLook, nullptr);
 }
 
-void stop_all(Kept& kept) {
-  const milliseconds longest = signal_all(kept, SIGTERM);
-  wait_for_all(kept, after(longest + kStopGrace));
-  signal_all(kept, SIGKILL);
-  wait_for_all(kept, after(kStopGrace));
-  for (KeptGroup* group = kept.groups; group != nullptr; group = group->next) {
-    remove_socket(*group);
-    close_and_forget(group->scoreboard);
-  }
+void stop_all(Retained& retained) {
+  const milliseconds longest = signal_all(retained, SIGTERM);
+  wait_for_all(retained, after(longest + kStopGrace));
+  signal_all(retained, SIGKILL);
+  wait_for_all(retained, after(kStopGrace));
+  for (RetainedGroup* group = retained.groups; group != nullptr; group = group->next)
+    remove_files(*group);
 }
 
 /// The configuration pool ends on each restart as well, and in children that copied it.
 void configuration_ends(apr_pool_t&) {
-  Kept* const found = find_kept();
+  Retained* const found = find_retained();
   if (found == nullptr) return;
-  Kept& kept = *found;
+  Retained& retained = *found;
   const bool for_good = ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_EXITING || is_single_process();
-  if (for_good && ::getpid() == kept.parent) stop_all(kept);
+  if (::getpid() != retained.parent) return;
+  if (for_good) {
+    stop_all(retained);
+  } else {
+    leave_sweeper(retained);
+  }
 }
 
 /// Before the first start a failure stops httpd; later it must not take the whole server down.
-Result<void> tolerate(const Kept& kept, const server_rec& main, const Result<void>& done) {
-  if (done || !kept.has_started) return done;
+Result<void> tolerate(const Retained& retained, const server_rec& main, const Result<void>& done) {
+  if (done || !retained.has_started) return done;
   log(main, LogLevel::Alert, done.error());
   return {};
 }
 
-Result<void> start_group(Kept& kept, Group& group, const std::string& prefix, server_rec& main,
-                         apr_pool_t& pconf) {
-  if (auto prepared = prepare(kept, group, prefix); !prepared) return prepared;
-  KeptGroup& kept_group = *find_group(kept, group.settings.name);
-  return start_next_host(kept, kept_group, group, main, pconf);
+Result<void> start_group(Retained& retained, Group& group, const std::string& prefix,
+                         server_rec& main, apr_pool_t& pconf) {
+  const Result<RetainedGroup*> prepared = prepare(retained, group, prefix);
+  if (!prepared) return failed(prepared);
+  return start_next_host(retained, **prepared, group, main, pconf);
 }
 
-void watch_old_hosts(Kept& kept, server_rec& main, apr_pool_t& pconf) {
-  for (KeptGroup* group = kept.groups; group != nullptr; group = group->next) {
+void watch_old_hosts(Retained& retained, server_rec& main, apr_pool_t& pconf) {
+  for (RetainedGroup* group = retained.groups; group != nullptr; group = group->next) {
     group->is_defined = false;
-    for (KeptHost* host = group->newest; host != nullptr; host = host->older) {
-      if (host->pid != 0) watch(kept, *group, *host, main, pconf);
+    for (RetainedHost* host = group->newest; host != nullptr; host = host->older) {
+      if (host->pid != 0) watch(retained, *group, *host, main, pconf);
     }
   }
 }
@@ -336,49 +346,58 @@ Result<void> start_hosts(apr_pool_t& pconf, server_rec& main) {
   GroupRegistry* const registry = config_of(main).registry;
   if (is_rehearsal || registry == nullptr) return {};
 
-  const Result<Kept*> found = find_or_create_kept(main);
+  const Result<Retained*> found = find_or_create_retained(main);
   if (!found) return failed(found);
-  Kept& kept = **found;
-  watch_old_hosts(kept, main, pconf);
+  Retained& retained = **found;
+  dismiss_sweeper(retained);
+  watch_old_hosts(retained, main, pconf);
 
   const std::string prefix = socket_prefix(pconf, main);
-  if (!registry->all().empty() && !kept.has_started) {
+  if (!registry->all().empty() && !retained.has_started) {
     if (auto removed = os::remove_stale_sockets(prefix + "."); !removed) return removed;
   }
   for (Group& group : registry->all()) {
-    const Result<void> started = start_group(kept, group, prefix, main, pconf);
-    if (auto tolerated = tolerate(kept, main, started); !tolerated) return tolerated;
+    const Result<void> started = start_group(retained, group, prefix, main, pconf);
+    if (auto tolerated = tolerate(retained, main, started); !tolerated) return tolerated;
   }
-  for (KeptGroup* group = kept.groups; group != nullptr; group = group->next) {
-    if (!group->is_defined) drop(kept, *group);
-  }
-  kept.has_started = true;
+  look_after_former_groups(retained, main);
+  retained.has_started = true;
   return {};
 }
 
-void end_hosts_with(apr_pool_t& pconf) {
+void begin_configuration(apr_pool_t& pconf, apr_pool_t& plog) {
   apr_pool_cleanup_register(&pconf, &pconf, pool_cleanup<apr_pool_t, configuration_ends>,
                             apr_pool_cleanup_null);
+  Retained* const retained = find_retained();
+  if (retained != nullptr && retained->parent == ::getpid()) return_to_retained(*retained, plog);
+}
+
+void complete_configuration(apr_pool_t& plog) {
+  Retained* const retained = find_retained();
+  if (retained != nullptr && retained->parent == ::getpid()) prepare_for_absence(*retained, plog);
 }
 
 Result<void> look_after_hosts(apr_pool_t& pconf, server_rec& main) {
-  Kept* const kept = find_kept();
-  if (kept == nullptr || kept->parent != ::getpid()) return {};
-  for (KeptGroup* group = kept->groups; group != nullptr; group = group->next) {
-    tidy(*kept, *group);
-    start_missing_host(*kept, *group, main, pconf);
+  Retained* const retained = find_retained();
+  if (retained == nullptr || retained->parent != ::getpid()) return {};
+  for (RetainedGroup* group = retained->groups; group != nullptr; group = group->next) {
+    tidy(*retained, *group);
+    start_missing_host(*retained, *group, main, pconf);
   }
+  look_after_former_groups(*retained, main);
   return {};
 }
 
 void close_kept_descriptors() noexcept {
-  Kept* const kept = find_kept();
-  if (kept == nullptr) return;
-  for (KeptGroup* group = kept->groups; group != nullptr; group = group->next) {
-    close_and_forget(group->listener);
-    close_and_forget(group->commands);
-    close_and_forget(group->scoreboard);
-    for (KeptHost* host = group->newest; host != nullptr; host = host->older) close_host(*host);
+  Retained* const retained = find_retained();
+  if (retained == nullptr) return;
+  for (RetainedGroup* group = retained->groups; group != nullptr; group = group->next) {
+    // Not the presence: it is what the host waits for the end of.
+    close_in_child(*group, group->listener);
+    close_in_child(*group, group->commands);
+    close_in_child(*group, group->scoreboard);
+    close_and_forget(group->presence_read);
+    for (RetainedHost* host = group->newest; host != nullptr; host = host->older) close_host(*host);
   }
 }
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "groups.hpp"
-#include "kept.hpp"
+#include "retained.hpp"
 
 namespace wsgix::httpd {
 
@@ -13,7 +13,9 @@ Result<void> start_hosts(apr_pool_t& pconf, server_rec& main);
 
 /// The pre_config hook: when this configuration turns out to be httpd's last one, even before it
 /// was read to its end, the hosts are stopped in order.
-void end_hosts_with(apr_pool_t& pconf);
+void begin_configuration(apr_pool_t& pconf, apr_pool_t& plog);
+/// After the post_config hook: the next configuration may be without this module.
+void complete_configuration(apr_pool_t& plog);
 
 /// The monitor hook, every few seconds in the parent.
 Result<void> look_after_hosts(apr_pool_t& pconf, server_rec& main);

@@ -5,9 +5,11 @@
 #include <grp.h>
 #include <pwd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <optional>
+#include <system_error>
 
 #include "groups.hpp"
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // WSGIImportScript: a script that each process of a group loads when it starts.
+#include <optional>
+
 #include "directives.hpp"
 #include "words.hpp"
 

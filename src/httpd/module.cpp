@@ -3,9 +3,12 @@
 #include "check.hpp"
 #include "child_process.hpp"
 #include "directives.hpp"
+#include "former_groups.hpp"
 #include "handler.hpp"
 #include "hosts.hpp"
+#include "log.hpp"
 #include "mapping.hpp"
+#include "server_sockets.hpp"
 #include "trampoline.hpp"
 
 namespace wsgix::httpd {
@@ -22,9 +25,19 @@ int monitor(apr_pool_t* pconf, server_rec* main) noexcept {
       [main](const char* what) { log_bug(main, what); }, OK);
 }
 
-int pre_config(apr_pool_t* pconf, apr_pool_t*, apr_pool_t*) noexcept {
-  end_hosts_with(*pconf);
-  return OK;
+int pre_config(apr_pool_t* pconf, apr_pool_t* plog, apr_pool_t*) noexcept {
+  return guarded(
+      [&] {
+        begin_configuration(*pconf, *plog);
+        return OK;
+      },
+      [](const char* what) { log_bug(nullptr, what); }, HTTP_INTERNAL_SERVER_ERROR);
+}
+
+int post_config(apr_pool_t* pconf, apr_pool_t* plog, apr_pool_t* ptemp, server_rec* main) noexcept {
+  const int done = config_hook<start_hosts>(pconf, plog, ptemp, main);
+  if (done == OK) complete_configuration(*plog);
+  return done;
 }
 
 void register_hooks(apr_pool_t*) noexcept {
@@ -34,8 +47,11 @@ void register_hooks(apr_pool_t*) noexcept {
   ap_hook_pre_config(pre_config, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_check_config(config_hook<check_configuration>, nullptr, nullptr, APR_HOOK_MIDDLE);
   // Last: other modules open their logs and drop their secrets' copies before we fork.
-  ap_hook_post_config(config_hook<start_hosts>, nullptr, nullptr, APR_HOOK_REALLY_LAST);
+  ap_hook_check_config(config_hook<leave_former_groups>, nullptr, nullptr, APR_HOOK_REALLY_LAST);
+  ap_hook_post_config(post_config, nullptr, nullptr, APR_HOOK_REALLY_LAST);
+  ap_hook_error_log(note_written, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_child_init(child_hook<start_child>, nullptr, nullptr, APR_HOOK_MIDDLE);
+  ap_hook_pre_connection(remember_client, nullptr, nullptr, APR_HOOK_FIRST);
   ap_hook_monitor(monitor, nullptr, nullptr, APR_HOOK_MIDDLE);
   ap_hook_translate_name(request_hook<translate_name>, kAfter, kBefore, APR_HOOK_MIDDLE);
   ap_hook_handler(request_hook<handle_script>, nullptr, nullptr, APR_HOOK_MIDDLE);

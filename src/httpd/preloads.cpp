@@ -77,8 +77,8 @@ std::string static_callable(const ScriptAlias& alias, const DirConfig& config) {
   return written.empty() || written.starts_with('%') ? "application" : written;
 }
 
-std::optional<config::Preload> preload_of(const server_rec& server, const ScriptAlias& alias,
-                                          std::string_view group) {
+std::optional<wsgi::OwnedScriptRef> preload_of(const server_rec& server, const ScriptAlias& alias,
+                                               std::string_view group) {
   const bool explicitly = alias.process_group && alias.application_group;
   if (group.empty() && !explicitly) return std::nullopt;
   const DirConfig config = static_config(server, alias);
@@ -90,10 +90,10 @@ std::optional<config::Preload> preload_of(const server_rec& server, const Script
       config.application_group != nullptr ? config.application_group : "%{RESOURCE}");
   const auto application_group = resolved(written, server, alias);
   if (!application_group || !is_file(alias.target)) return std::nullopt;
-  return config::Preload{alias.target, *application_group, static_callable(alias, config)};
+  return wsgi::OwnedScriptRef{alias.target, *application_group, static_callable(alias, config)};
 }
 
-void add_once(std::vector<config::Preload>& preloads, config::Preload preload) {
+void add_once(std::vector<wsgi::OwnedScriptRef>& preloads, wsgi::OwnedScriptRef preload) {
   if (std::find(preloads.begin(), preloads.end(), preload) == preloads.end()) {
     preloads.push_back(std::move(preload));
   }
@@ -101,8 +101,8 @@ void add_once(std::vector<config::Preload>& preloads, config::Preload preload) {
 
 }  // namespace
 
-std::vector<config::Preload> imports_of(const server_rec& main, std::string_view group) {
-  std::vector<config::Preload> imports;
+std::vector<wsgi::OwnedScriptRef> imports_of(const server_rec& main, std::string_view group) {
+  std::vector<wsgi::OwnedScriptRef> imports;
   for (const server_rec* server = &main; server != nullptr; server = server->next) {
     for (const ImportScript& import : config_of(*server).imports) {
       if (*import.process_group != group) continue;
@@ -113,8 +113,8 @@ std::vector<config::Preload> imports_of(const server_rec& main, std::string_view
   return imports;
 }
 
-std::vector<config::Preload> preloads_of(const server_rec& main, std::string_view group) {
-  std::vector<config::Preload> preloads = imports_of(main, group);
+std::vector<wsgi::OwnedScriptRef> preloads_of(const server_rec& main, std::string_view group) {
+  std::vector<wsgi::OwnedScriptRef> preloads = imports_of(main, group);
   const std::size_t inherited = config_of(main).aliases.size();
   for (const server_rec* server = &main; server != nullptr; server = server->next) {
     const std::vector<ScriptAlias>& aliases = config_of(*server).aliases;

@@ -10,12 +10,12 @@
 namespace wsgix::httpd {
 
 /// The scripts of WSGIImportScript, in the order written: without a callable.
-std::vector<config::Preload> imports_of(const server_rec& main, std::string_view group);
+std::vector<wsgi::OwnedScriptRef> imports_of(const server_rec& main, std::string_view group);
 
 /// Those, and for a group: every script whose group and interpreter the configuration decides
 /// without a request. For embedded mode (an empty name): only those that say both in their alias.
 /// Outside the contract's own case it is a hint: a wrong guess costs memory, a missed one a slow
 /// first request.
-std::vector<config::Preload> preloads_of(const server_rec& main, std::string_view group);
+std::vector<wsgi::OwnedScriptRef> preloads_of(const server_rec& main, std::string_view group);
 
 }  // namespace wsgix::httpd

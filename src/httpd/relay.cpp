@@ -1,341 +1,337 @@
 // SPDX-License-Identifier: Apache-2.0
-// The attempts of one request, and the loop that keeps both of its directions alive.
+// The attempts of one request, the loop that keeps both of its directions alive, and what the
+// worker says.
 #include "relay.hpp"
 
 #include <poll.h>
-#include <time.h>
+#include <sys/socket.h>
 
-#include <algorithm>
 #include <cerrno>
 
 #include "client_socket.hpp"
+#include "ending_text.hpp"
 #include "log.hpp"
+#include "relay_request.hpp"
 
 namespace wsgix::httpd {
+
+using relay::Ending;
+using relay::kGoOn;
+using relay::Step;
+using wire::FrameType;
 namespace {
 
-/// Bodies up to this size travel with the head and are kept until a worker has started; larger
-/// ones wait for WantBody, which proves that it has. So no request is lost to Busy or Closing.
-/// A buffered body has so much of it in memory.
-constexpr std::int64_t kReplayBytes = 65536;
-/// So much of a body is gathered for one write to the worker.
-constexpr std::size_t kBatchBytes = 262144;
-constexpr timespec kBetweenConnects{0, 20'000'000};
-/// A stream of HTTP/2 has no socket of its own to poll. While its body flows, the next piece
-/// comes about as fast as the client learns that there is room for it.
-constexpr std::chrono::microseconds kShortestStreamLook{100};
-constexpr std::chrono::microseconds kLongestStreamLook{5000};
-
-wire::RequestHead head_of(request_rec& r, const Route& route, BodyFacts body) {
-  Environ environment = build_environ(r, route);
-  wire::RequestHead head;
-  head.environ = std::move(environment.fields);
-  if (environment.https) head.flags |= wire::RequestHead::kHttps;
-  if (route.script_reloading == ScriptReloading::On) head.flags |= wire::RequestHead::kReloading;
-  if (route.script_reloading == ScriptReloading::Rolling) {
-    head.flags |= wire::RequestHead::kRolling;
-  }
-  if (body.has_body) head.flags |= wire::RequestHead::kHasBody;
-  head.content_length = body.content_length;
-  head.script_modified_us = r.finfo.mtime;
-  head.request_start_us = r.request_time;
-  head.queue_start_us = apr_time_now();
-  head.script = route.script;
-  head.application_group = route.application_group;
-  head.callable = route.callable;
-  return head;
+Result<void> log_record(const request_rec& r, std::string_view payload) {
+  const Result<wire::LogRecord> record = wire::decode_log_record(payload);
+  if (!record) return failed(record);
+  log_line(r, record->level, record->file, record->line, record->text);
+  return {};
 }
 
-/// poll() knows whole milliseconds only: what is shorter is slept through.
-int poll_until(Deadline deadline, pollfd* polled, nfds_t count) {
-  const auto left = deadline - Clock::now();
-  if (left <= Clock::duration::zero() || left >= milliseconds{1}) {
-    return ::poll(polled, count, poll_timeout(deadline));
-  }
-  const timespec rest{0, std::chrono::nanoseconds(left).count()};
-  ::nanosleep(&rest, nullptr);
-  return ::poll(polled, count, 0);
+/// `reached`: false when the client has gone.
+Result<Step> went_to_client(const Result<bool>& reached, Step then = kGoOn) {
+  if (!reached) return failed(reached);
+  return *reached ? then : end_with(Ending::ClientGone);
 }
 
 }  // namespace
 
-Relay::Relay(request_rec& r, const Route& route, GroupClient& client, BodyFacts body)
+Relay::Relay(request_rec& r, const Route& route, ConnectionPool& pool, BodyFacts body)
     : r_(r),
       route_(route),
-      client_(client),
-      facts_(body),
+      pool_(pool),
       head_(head_of(r, route, body)),
-      body_(r),
-      stored_(kReplayBytes, static_cast<std::uint64_t>(buffering_limit()) + kReplayBytes),
-      response_(r, response_timeout()),
       client_socket_(client_socket_of(r)),
-      ahead_(r, response_, client_socket_, client.group().settings.response_buffering_bytes),
-      started_(Clock::now()),
-      progress_(started_),
-      stream_look_(kShortestStreamLook) {
-  let_body_wait(r.expecting_100 != 0 || body.content_length < 0 ||
-                body.content_length > kReplayBytes);
-}
-
-std::int64_t Relay::buffering_limit() const noexcept {
-  return client_.group().settings.request_buffering_bytes;
-}
-
-void Relay::let_body_wait(bool waits) noexcept {
-  constexpr std::uint8_t kFlag = wire::RequestHead::kExpectsContinue;
-  body_waits_for_worker_ = facts_.has_body && waits;
-  body_may_flow_ = facts_.has_body && !waits;
-  head_.flags = static_cast<std::uint8_t>(body_waits_for_worker_ ? head_.flags | kFlag
-                                                                 : head_.flags & ~kFlag);
-}
-
-/// Before a worker is asked: a slow client holds a thread of httpd, none of Python.
-Result<Relay::Step> Relay::buffer_body() {
-  const std::int64_t limit = buffering_limit();
-  if (!facts_.has_body || limit == 0 || facts_.content_length > limit) return Step::GoOn;
-  while (!body_has_ended_ && stored_.size() <= static_cast<std::uint64_t>(limit)) {
-    const ClientBody::Piece piece = body_.read(true);
-    body_has_ended_ = piece.state == ClientBody::State::End;
-    if (body_has_ended_) break;
-    if (piece.state != ClientBody::State::Data) return abort_body(piece.state);
-    const std::string_view data = piece.data.substr(0, kReplayBytes);
-    if (const Result<void> kept = stored_.append(data); !kept) return failed(kept);
-    body_.consume(data.size());
-  }
-  let_body_wait(!body_has_ended_ || stored_.size() > kReplayBytes);
-  return Step::GoOn;
-}
-
-/// The worker ended before it had read the whole head, and a part of a head is never executed. With
-/// a body behind it the bytes that were not read could be the body's.
-bool Relay::was_never_read(const Error& error) const noexcept {
-  const bool only_head = !facts_.has_body || (body_waits_for_worker_ && !body_may_flow_);
-  return only_head && !accepted_ && channel::left_bytes_unread(error);
-}
+      timers_(limits_of(r, route), Clock::now()),
+      body_(r, body, pool.group().settings.request_buffering_bytes),
+      response_(r, client_socket_, timers_.limits().client_write,
+                pool.group().settings.response_buffering_bytes),
+      admission_(pool, timers_) {}
 
 int Relay::run() {
-  if (client_.is_paused()) {
-    refuse_paused_group();
-    return status_;
-  }
-  const Result<Step> buffered = buffer_body();
-  if (!buffered) return explain(buffered.error());
-  if (*buffered == Step::Done) return status_;
-  start_clock();
-  connection_ = client_.take_idle();
+  const Result<Step> last = serve();
+  if (last) return finish(last->ending, {});
+  return finish(relay::ending_for(last.error(), connection_ != nullptr), last.error());
+}
+
+/// Until the request has ended, or failed for a reason of our own.
+Result<Step> Relay::serve() {
+  if (pool_.is_paused()) return end_with(Ending::GroupPaused);
+  if (const auto failure = failure_of(body_.buffer())) return end_with(ending_for(*failure));
+  timers_.start(Clock::now());
+  head_.queue_start_us = apr_time_now();
+  head_.deadline_us = timers_.deadline_us();
+  connection_ = pool_.take_idle();
   for (;;) {
-    fresh_ = connection_ == nullptr;
-    if (fresh_) {
-      const Result<Step> connected = connect();
-      if (!connected) return explain(connected.error());
-      if (*connected == Step::Done) return status_;
+    const bool is_fresh = connection_ == nullptr;
+    if (is_fresh) {
+      const Result<Step> connected = admission_.connect(connection_);
+      if (!connected || *connected != kGoOn) return connected;
     }
-    if (const Result<void> queued = queue_request(); !queued) return explain(queued.error());
+    if (const Result<void> offered = offer(); !offered) return failed(offered);
     Result<Step> step = converse();
-    if (!step && was_never_read(step.error())) step = Step::Again;
-    if (!step) return explain(step.error());
-    if (*step == Step::Done) return status_;
-    if (client_left_) return client_gone(), status_;
-    // Again: on a connection of its own, where any worker with a free thread takes it.
-    connection_.reset();
-    if (may_go_on_asking() == Step::Done) return status_;
-    if (fresh_) ::nanosleep(&kBetweenConnects, nullptr);
-  }
-}
-
-Result<Relay::Step> Relay::connect() {
-  const Deadline deadline = started_ + client_.group().settings.connect_timeout;
-  if (client_.is_busy() && !join_queue()) return refuse_full_queue();
-  for (;;) {
-    if (!lets_others_go_first()) {
-      Result<UniqueFd> socket = channel::connect_to(client_.group().socket_path);
-      if (socket) {
-        connection_ = std::make_unique<Connection>(std::move(*socket));
-        return Step::GoOn;
-      }
-      const int why = socket.error().os_errno;
-      if (why != EAGAIN && why != ECONNREFUSED) return failed(socket);
+    if (!step && step.error().code == ErrorCode::PeerClosed) {
+      const bool unread = channel::left_bytes_unread(step.error());
+      step = attempt_->connection_lost(unread ? relay::Unread::Proven : relay::Unread::No);
     }
-    if (!join_queue()) return refuse_full_queue();
-    if (may_go_on_asking() == Step::Done) return Step::Done;
-    if (Clock::now() >= deadline) return refuse_busy_group();
-    ::nanosleep(&kBetweenConnects, nullptr);
+    if (!step || step->kind != Step::Kind::Again) return step;
+    if (attempt_->client_side() == relay::ClientSide::Closed) return end_with(Ending::ClientGone);
+    connection_.reset();
+    if (!body_.can_be_repeated()) return end_with(admission_.nobody_took_it());
+    if (const Step next = admission_.may_go_on_asking(); next != kGoOn) return next;
+    if (is_fresh) Admission::rest();
   }
 }
 
-Result<void> Relay::queue_request() {
+/// Queues the head for the worker at the other end.
+Result<void> Relay::offer() {
   channel::Channel& channel = connection_->channel;
+  channel.begin_request(channel.request() + 1);
+  attempt_.emplace(channel.request(), connection_->is_new, body_.begin_attempt());
   if (connection_->is_new) {
-    const wire::Hello hello{client_.group().token};
-    if (auto queued = channel.queue(wire::FrameType::Hello, hello); !queued) return queued;
+    const wire::Hello hello{pool_.group().token};
+    if (auto queued = channel.queue(FrameType::Hello, hello); !queued) return queued;
     connection_->is_new = false;
   }
-  if (auto queued = channel.queue(wire::FrameType::RequestHead, head_); !queued) return queued;
-  body_is_sent_ = false;
-  head_has_left_ = false;
-  bytes_have_left_ = false;
-  forwarded_ = 0;
-  handed_over_ = Clock::now();
+  if (attempt_->upload() == relay::Upload::AwaitsWorker) {
+    head_.flags |= wire::RequestHead::kExpectsContinue;
+  }
+  if (auto queued = channel.queue(FrameType::RequestHead, head_); !queued) {
+    if (queued.error().code != ErrorCode::FrameTooLarge) return queued;
+    return failed(ErrorCode::HeadTooLarge, queued.error().what);
+  }
+  timers_.handed_over(Clock::now());
   return {};
 }
 
-Result<Relay::Step> Relay::converse() {
+Result<Step> Relay::converse() {
   for (;;) {
-    if (is_too_late()) {
-      return is_queueing() ? leave_queue(&Relay::request_is_late) : request_is_late();
+    if (is_late()) {
+      if (attempt_->is_queueing()) return leave_queue(Ending::DeadlinePassed);
+      return end_with(Ending::DeadlinePassed);
     }
     Result<Step> step = forward_body();
-    if (!step || *step != Step::GoOn) return step;
+    if (!step || *step != kGoOn) return step;
     step = send_queued();
-    if (!step || *step != Step::GoOn) return step;
+    if (!step || *step != kGoOn) return step;
     step = wait_for_news();
-    if (!step || *step != Step::GoOn) return step;
+    if (!step || *step != kGoOn) return step;
   }
-}
-
-/// Writes what the worker takes now. A worker that has gone may have said why before.
-Result<Relay::Step> Relay::send_queued() {
-  channel::Channel& channel = connection_->channel;
-  const std::size_t before = channel.queued_bytes();
-  if (before == 0) return Step::GoOn;
-  head_has_left_ = true;
-  const Result<bool> flushed = channel.try_flush();
-  if (channel.queued_bytes() < before) {
-    progress_ = Clock::now();
-    bytes_have_left_ = true;
-  }
-  if (flushed) return Step::GoOn;
-  if (flushed.error().code != ErrorCode::PeerClosed) return failed(flushed);
-  const Result<Step> said = take_frames();
-  if (said && *said != Step::GoOn) return said;
-  // Not one byte was taken, so nobody can have executed it.
-  if (!fresh_ && !accepted_ && !bytes_have_left_) return Step::Again;
-  return failed(flushed);
-}
-
-/// One batch after the other: a queue that never runs empty would keep all it has sent.
-bool Relay::body_may_go_on() const noexcept {
-  return body_may_flow_ && !body_is_sent_ &&
-         (!head_has_left_ || connection_->channel.queued_bytes() == 0);
-}
-
-bool Relay::wants_client() const noexcept {
-  return body_may_go_on() && !body_has_ended_ && forwarded_ == stored_.end();
-}
-
-/// Before its body has been read, a client may close its sending direction rightly. Nor is it
-/// asked while a worker still has to get the rest: only with all of it can we say so there.
-short Relay::hangup_to_watch() const noexcept {
-  const bool is_sent =
-      (!facts_.has_body || body_is_sent_) && connection_->channel.queued_bytes() == 0;
-  if (client_left_ || is_on_its_way() || !(is_queueing() || is_sent)) return 0;
-  return kHangup;
-}
-
-/// While the client was to take something, the worker had to wait.
-Result<Relay::Step> Relay::feed_client() {
-  const bool held_the_worker = ahead_.is_full();
-  const Result<bool> fed = ahead_.feed();
-  if (held_the_worker) progress_ = Clock::now();
-  return went_to_client(fed);
-}
-
-/// Longer each time that nothing has come: an idle upload costs next to nothing.
-Deadline Relay::next_stream_look() noexcept {
-  const auto look = stream_look_;
-  stream_look_ = std::min(look + look / 4, kLongestStreamLook);
-  return Clock::now() + look;
-}
-
-Result<Relay::Step> Relay::wait_for_news() {
-  const bool full = ahead_.is_full();
-  if (!full && connection_->channel.has_buffered_frame()) return take_frames();
-
-  const bool from_client = wants_client();
-  const bool for_hangup = !facts_.has_body || body_has_ended_;
-  const bool behind = ahead_.is_behind();
-  const short hangup = hangup_to_watch();
-  const bool polls_client = client_socket_ >= 0 && (from_client || for_hangup || behind);
-  const bool has_queue = connection_->channel.queued_bytes() != 0;
-  const auto events = [](bool wanted, short event) { return wanted ? event : short{0}; };
-  // A worker that has to wait is not looked at: its end would wake us again and again.
-  pollfd polled[2] = {{full && !has_queue ? -1 : connection_->channel.fd(), 0, 0},
-                      {client_socket_, 0, 0}};
-  polled[0].events = static_cast<short>(events(!full, POLLIN) | events(has_queue, POLLOUT));
-  polled[1].events = static_cast<short>(events(from_client, POLLIN) | events(for_hangup, hangup) |
-                                        events(behind, POLLOUT));
-
-  const int ready = poll_until(next_look(from_client), polled, polls_client ? 2 : 1);
-  if (ready < 0 && errno != EINTR) {
-    return failed(ErrorCode::SocketFailed, subject() + ": poll", errno);
-  }
-  if (ready > 0 && behind && (polled[1].revents & (POLLOUT | kBroken)) != 0) {
-    const Result<Step> step = feed_client();
-    if (!step || *step != Step::GoOn) return step;
-  }
-  if (ready > 0 && (polled[0].revents & (POLLIN | kBroken)) != 0) return take_frames();
-  if (ready > 0 && for_hangup && polls_client && (polled[1].revents & (hangup | kBroken)) != 0) {
-    return (polled[1].revents & kBroken) != 0 ? client_gone() : client_closed_its_side();
-  }
-  if (client_socket_ < 0 && r_.connection->aborted != 0) return client_gone();
-  return ready <= 0 ? look_at_limits() : Step::GoOn;
 }
 
 /// Queues what is stored and what has come from the client, as far as the worker may have it.
-Result<Relay::Step> Relay::forward_body() {
-  if (!body_may_go_on()) return Step::GoOn;
+Result<Step> Relay::forward_body() {
   channel::Channel& channel = connection_->channel;
-  while (channel.queued_bytes() < kBatchBytes) {
-    if (forwarded_ != stored_.end()) {
-      const Result<std::string_view> data = stored_.read(forwarded_, kBatchBytes);
-      if (!data) return failed(data);
-      channel.queue(wire::FrameType::RequestBody, *data);
-      forwarded_ += data->size();
-      continue;
-    }
-    if (body_has_ended_) {
-      channel.queue(wire::FrameType::RequestEnd);
-      body_is_sent_ = true;
-      return Step::GoOn;
-    }
-    const ClientBody::Piece piece = body_.read(false);
-    if (piece.state == ClientBody::State::WouldWait) return Step::GoOn;
-    body_has_ended_ = piece.state == ClientBody::State::End;
-    if (body_has_ended_) continue;
-    if (piece.state != ClientBody::State::Data) return abort_body(piece.state);
-    const std::string_view data = piece.data.substr(0, wire::kMaxPayloadBytes);
-    channel.queue(wire::FrameType::RequestBody, data);
-    if (!body_waits_for_worker_) {
-      if (const Result<void> kept = stored_.append(data); !kept) return failed(kept);
-      forwarded_ += data.size();
-    }
-    body_.consume(data.size());
-    progress_ = Clock::now();
-    stream_look_ = kShortestStreamLook;
-  }
-  return Step::GoOn;
+  if (!attempt_->body_may_go_on(channel.queued_bytes())) return kGoOn;
+  const auto forwarded = body_.forward(channel, !attempt_->has_started());
+  if (!forwarded) return failed(forwarded);
+  if (forwarded->client_sent) timers_.client_sent(Clock::now());
+  if (forwarded->state == ClientBody::State::End) attempt_->body_is_queued();
+  const auto failure = failure_of(forwarded->state);
+  return failure ? body_failed(*failure) : kGoOn;
 }
 
-Relay::Step Relay::abort_body(ClientBody::State state) {
-  const auto reason = state == ClientBody::State::TooSlow      ? wire::AbortReason::ClientTooSlow
-                      : state == ClientBody::State::TooLarge   ? wire::AbortReason::BodyTooLarge
-                      : state == ClientBody::State::ClientGone ? wire::AbortReason::ClientGone
-                                                               : wire::AbortReason::BodyMalformed;
-  // If the worker does not take it now, the end of the connection tells the same.
-  if (connection_ != nullptr && connection_->channel.queue(wire::FrameType::RequestAbort, reason)) {
-    [[maybe_unused]] const Result<bool> flushed = connection_->channel.try_flush();
+/// If the worker does not take that word now, the end of the connection tells the same.
+Step Relay::body_failed(relay::BodyFailure why) {
+  channel::Channel& channel = connection_->channel;
+  if (channel.queue(FrameType::RequestAbort, relay::abort_reason(why))) {
+    [[maybe_unused]] const Result<bool> flushed = channel.try_flush();
   }
-  if (state == ClientBody::State::ClientGone) return client_gone();
-  if (state == ClientBody::State::Answered) return finish(AP_FILTER_ERROR);
-  const int status = status_for(state);
-  log(r_, LogLevel::Info,
-      {ErrorCode::ClientBodyFailed,
-       subject() + ": the client's body ended with an error (" + std::to_string(status) + ")"});
-  if (connection_ == nullptr || is_queueing()) return finish(response_.refuse(status));
-  // As in embedded mode the application has the last word: it may catch the error.
+  const Step step = attempt_->body_failed(why);
+  if (step != kGoOn) return step;
+  log_end(LogLevel::Info, ending_for(why), {});
   r_.connection->keepalive = AP_CONN_CLOSE;
-  body_has_ended_ = body_is_sent_ = true;
-  return Step::GoOn;
+  body_.give_up();
+  return step;
+}
+
+/// Writes what the worker takes now. A worker that has gone may have said why before.
+Result<Step> Relay::send_queued() {
+  channel::Channel& channel = connection_->channel;
+  const std::size_t before = channel.queued_bytes();
+  if (before == 0) return kGoOn;
+  const Result<bool> flushed = channel.try_flush();
+  const std::size_t written = before - channel.queued_bytes();
+  attempt_->wrote(written);
+  if (written != 0) timers_.moved(Clock::now());
+  if (flushed) return kGoOn;
+  if (flushed.error().code != ErrorCode::PeerClosed) return failed(flushed);
+  const Result<Step> said = take_frames();
+  return said && *said == kGoOn ? failed(flushed) : said;
+}
+
+relay::Situation Relay::situation() const {
+  relay::Situation now;
+  now.queues = attempt_->is_queueing();
+  now.is_shown = admission_.is_in_queue();
+  now.body_is_due = attempt_->body_may_go_on(connection_->channel.queued_bytes());
+  now.wants_client = now.body_is_due && body_.waits_for_client();
+  now.client_is_full = response_.client_is_full();
+  now.client_is_behind = response_.client_is_behind();
+  now.client_took = response_.client_took();
+  now.is_stream = client_socket_ < 0;
+  return now;
+}
+
+Result<Step> Relay::wait_for_news() {
+  const relay::Situation now = situation();
+  channel::Channel& channel = connection_->channel;
+  if (!now.client_is_full && channel.has_buffered_frame()) return take_frames();
+
+  const std::size_t queued = channel.queued_bytes();
+  // Before its body has been read, a client may close its sending direction rightly.
+  const bool has_finished = body_.client_has_finished();
+  const bool asks =
+      has_finished && attempt_->asks_for_client(queued) && !timers_.is_on_its_way(Clock::now());
+  const short hangup = asks ? kHangup : short{0};
+  const auto events = [](bool wanted, short event) { return wanted ? event : short{0}; };
+  // A worker that has to wait is not looked at: its end would wake us again and again.
+  pollfd polled[2] = {{now.client_is_full && queued == 0 ? -1 : channel.fd(), 0, 0},
+                      {client_socket_, 0, 0}};
+  auto& [worker, client] = polled;
+  worker.events =
+      static_cast<short>(events(!now.client_is_full, POLLIN) | events(queued != 0, POLLOUT));
+  client.events = static_cast<short>(hangup | events(now.wants_client, POLLIN) |
+                                     events(now.client_is_behind, POLLOUT));
+  if (!now.wants_client && !has_finished && !now.client_is_behind) client.fd = -1;
+
+  const int ready = poll_until(timers_.next_look(now, Clock::now()), polled, 2);
+  if (ready < 0 && errno != EINTR) return failed(ErrorCode::SocketFailed, "poll", errno);
+  if (now.client_is_behind && (client.revents & (POLLOUT | kBroken)) != 0) {
+    const Result<Step> step = feed_client();
+    if (!step || *step != kGoOn) return step;
+  }
+  if ((worker.revents & (POLLIN | kBroken)) != 0) return take_frames();
+  if (has_finished && (client.revents & kBroken) != 0) return end_with(Ending::ClientGone);
+  if ((client.revents & hangup) != 0) {
+    const Step step = attempt_->client_closed_its_side();
+    // The worker sees our side closed in turn, and tells the application that asks.
+    if (step == kGoOn) ::shutdown(channel.fd(), SHUT_WR);
+    return step;
+  }
+  if (now.is_stream && r_.connection->aborted != 0) return end_with(Ending::ClientGone);
+  return ready <= 0 ? look_at_limits() : kGoOn;
+}
+
+/// Everything that is here. What it brought of the body leaves for the client when the worker
+/// pauses: so a small response is one brigade, and a streamed block is never held back.
+Result<Step> Relay::take_frames() {
+  while (!response_.client_is_full() && !is_late()) {
+    const Result<std::optional<channel::Frame>> frame = connection_->channel.try_receive();
+    if (!frame) return failed(frame);
+    if (!*frame) break;
+    timers_.moved(Clock::now());
+    const Result<Step> step = on_frame(**frame);
+    if (!step || *step != kGoOn) return step;
+  }
+  return went_to_client(response_.flush());
+}
+
+/// The attempt says where the frame leads; what it carries is taken here.
+Result<Step> Relay::on_frame(const channel::Frame& frame) {
+  const Result<Step> step = attempt_->take(frame.request, frame.type);
+  if (!step) return step;
+  Result<void> taken;
+  switch (frame.type) {
+    case FrameType::Welcome: taken = welcome(frame.payload); break;
+    case FrameType::Log: taken = log_record(r_, frame.payload); break;
+    case FrameType::WantBody:
+      if (!body_.client_has_finished() && !response_.has_left()) body_.invite();
+      break;
+    case FrameType::EarlyHints: taken = response_.early_hints(frame.payload); break;
+    case FrameType::ResponseHead: taken = response_.head(frame.payload); break;
+    case FrameType::ResponseBody: return went_to_client(response_.body(frame.payload));
+    case FrameType::ResponseFile:
+      return went_to_client(response_.file(frame.payload, connection_->channel.take_descriptor()));
+    case FrameType::ResponseCut: taken = response_.failure(frame.payload); break;
+    case FrameType::Failure:
+      taken = response_.failure(frame.payload);
+      if (taken) let_go_of_connection();
+      break;
+    case FrameType::ResponseEnd:
+      // Before the last bytes go to the client: a slow one must not hold the worker's connection.
+      let_go_of_connection();
+      return went_to_client(response_.drain(), *step);
+    case FrameType::Busy:
+      let_go_of_connection();
+      if (!admission_.join_queue()) return end_with(Ending::QueueFull);
+      break;
+    case FrameType::Closing: break;
+    default:  // the attempt takes no other
+      return failed(ErrorCode::BrokenInvariant, "a frame of a child came from a worker");
+  }
+  return taken ? step : failed(taken);
+}
+
+Result<void> Relay::welcome(std::string_view payload) {
+  timers_.handed_over(Clock::now());
+  admission_.leave_queue();
+  return connection_->welcome(payload);
+}
+
+void Relay::let_go_of_connection() {
+  if (attempt_->leaves_an_idle_connection(connection_->channel.queued_bytes())) {
+    pool_.give_back(std::move(connection_));
+  }
+  connection_.reset();
+}
+
+/// While the client was to take something, the worker had to wait.
+Result<Step> Relay::feed_client() {
+  const bool held_the_worker = response_.client_is_full();
+  const Result<bool> fed = response_.feed();
+  if (held_the_worker) timers_.moved(Clock::now());
+  return went_to_client(fed);
+}
+
+/// Nothing has happened until the next look.
+Result<Step> Relay::look_at_limits() {
+  const relay::Expired expired = timers_.expired(situation(), Clock::now());
+  if (attempt_->is_queueing()) {
+    const Step step = admission_.look_at_queue(expired);
+    return step == kGoOn ? Result<Step>(step) : leave_queue(step.ending);
+  }
+  if (!response_.client_is_full() && connection_->worker_has_died(pool_.board())) {
+    return failed(ErrorCode::PeerClosed, "the worker has died and its connection is still open");
+  }
+  switch (expired) {
+    case relay::Expired::Nothing:
+    case relay::Expired::Queue: break;
+    case relay::Expired::ClientWrite: return end_with(Ending::ClientGone);
+    case relay::Expired::ClientRead: return body_failed(relay::BodyFailure::TooSlow);
+    case relay::Expired::Worker: return end_with(Ending::WorkerSilent);
+  }
+  return kGoOn;
+}
+
+/// A worker may have taken the request just now. It looks for our end before it executes, and says
+/// Welcome before it looks: so without one nothing was and nothing will be executed.
+Result<Step> Relay::leave_queue(Ending ending) {
+  ::shutdown(connection_->channel.fd(), SHUT_WR);
+  const Result<std::optional<channel::Frame>> last = connection_->channel.try_receive();
+  const bool was_taken = last && *last && attempt_->take((*last)->request, (*last)->type) &&
+                         attempt_->exchange() == wire::Exchange::Offered;
+  if (!was_taken) {
+    connection_.reset();
+    return end_with(ending);
+  }
+  // What is said now names the worker that took it.
+  if (const Result<void> named = welcome((*last)->payload); !named) return failed(named);
+  return end_with(is_late() ? Ending::DeadlinePassed : Ending::WorkerSilent);
+}
+
+/// The one line and the one answer of this request.
+int Relay::finish(Ending ending, const Error& failure) {
+  if (const auto level = relay::outcome_of(ending).level) log_end(*level, ending, failure);
+  connection_.reset();
+  return response_.answer(ending, body_.client_has_finished());
+}
+
+void Relay::log_end(LogLevel level, Ending ending, const Error& failure) const {
+  std::optional<std::uint32_t> worker;
+  if (connection_) worker = connection_->worker.pid;
+  log(r_, level,
+      describe(ending, {r_, route_, pool_, timers_, head_.deadline_us, worker}, failure));
 }
 
 }  // namespace wsgix::httpd

@@ -12,6 +12,7 @@
 #include "client_socket.hpp"
 #include "pool.hpp"
 #include "settings.hpp"
+#include "wsgix/base/scope_exit.hpp"
 #include "wsgix/wsgi/environ.hpp"
 #include "wsgix/wsgi/response_rules.hpp"
 
@@ -98,14 +99,18 @@ void Response::hint(std::string_view name, std::string_view value) {
   if (placement == Placement::Drop || placement == Placement::ContentLength) return;
   // httpd checks the headers of a response on their way out, but not these.
   if (wsgi::object_to_header_name(name) || wsgi::object_to_header_value(value)) return;
-  if (hints_ == nullptr) hints_ = apr_table_make(r_.pool, 4);
-  apr_table_addn(hints_, keep(r_.pool, name), keep(r_.pool, value));
+  // A pool of their own, because what is sent is of no use any more.
+  if (hints_pool_ == nullptr) apr_pool_create(&hints_pool_, r_.pool);
+  if (hints_ == nullptr) hints_ = apr_table_make(hints_pool_, 4);
+  apr_table_addn(hints_, keep(hints_pool_, name), keep(hints_pool_, value));
 }
 
 /// httpd sends headers_out and then empties it, so the response's own are put aside.
 void Response::send_hints() {
   apr_table_t* const hints = std::exchange(hints_, nullptr);
-  if (hints == nullptr || !may_send_interim()) return;
+  if (hints == nullptr) return;
+  const ScopeExit forget([this]() noexcept { apr_pool_clear(hints_pool_); });
+  if (!may_send_interim()) return;
   apr_table_t* const headers = std::exchange(r_.headers_out, hints);
   const int status = std::exchange(r_.status, kEarlyHints);
   const char* const status_line = std::exchange(r_.status_line, "103 Early Hints");
@@ -119,6 +124,15 @@ void Response::head(int status, std::string_view reason) {
   has_head_ = true;
   overridden_ = is_error(status) && config_of(r_).error_override.value_or(false);
   r_.status = status;
+  if (status == HTTP_RESET_CONTENT) {
+    // Unlike 204 and 304 it is framed like any other, so its body has to be said to be empty.
+    has_no_content_ = true;
+    ap_set_content_length(&r_, 0);
+  }
+  if (reason.empty() && has_words_for(status)) {
+    r_.status_line = ap_get_status_line(status);
+    return;
+  }
   char* const line = static_cast<char*>(apr_palloc(r_.pool, reason.size() + 16));
   *fmt::format_to(line, "{:03} {}", std::clamp(status, 0, 999), reason) = '\0';
   r_.status_line = line;
@@ -128,6 +142,7 @@ void Response::header(std::string_view name, std::string_view value) {
   switch (placement_of(name)) {
     case Placement::ContentType: ap_set_content_type(&r_, keep(r_.pool, value)); return;
     case Placement::ContentLength:
+      if (has_no_content_) return;
       if (const auto length = wsgi::parse_body_length(value)) {
         ap_set_content_length(&r_, *length);
         declared_bytes_ = static_cast<std::uint64_t>(*length);
@@ -341,7 +356,7 @@ void Response::forget_head() {
   r_.status_line = nullptr;
   r_.clength = 0;
   r_.content_type = nullptr;
-  has_head_ = overridden_ = false;
+  has_head_ = overridden_ = has_no_content_ = false;
   declared_bytes_.reset();
   redirect_to_ = nullptr;
 }

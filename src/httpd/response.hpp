@@ -72,10 +72,13 @@ class Response {
   bool asks_for_range() const noexcept;
   void leave_ranges_alone() noexcept;
   void forget_error_headers() noexcept;
-  bool drops_body() const noexcept { return overridden_ || redirect_to_ != nullptr; }
+  bool drops_body() const noexcept {
+    return overridden_ || has_no_content_ || redirect_to_ != nullptr;
+  }
 
   request_rec& r_;
   const Clock::duration write_limit_;
+  apr_pool_t* hints_pool_ = nullptr;
   apr_table_t* hints_ = nullptr;
   apr_bucket_brigade* brigade_;
   apr_bucket_alloc_t* buckets_;
@@ -91,6 +94,7 @@ class Response {
   bool has_left_ = false;
   std::atomic<bool> gone_ = false;     ///< client_is_gone() may be asked by another thread
   bool overridden_ = false;            ///< WSGIErrorOverride: httpd's own page replaces the body
+  bool has_no_content_ = false;        ///< 205: RFC 9110, 15.3.6
   const char* redirect_to_ = nullptr;  ///< Location of a local redirect as CGI defines it
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "routing.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "mapping.hpp"
@@ -93,14 +94,17 @@ Result<Route> route(request_rec& r) {
   Route route;
   split_path(r, route);
   route.script_reloading = config.script_reloading.value_or(ScriptReloading::On);
+  route.script_modified_us = std::max<std::int64_t>(r.finfo.mtime, 0);
   route.pass_authorization = config.pass_authorization.value_or(false);
   if (const char* own = apr_table_get(r.notes, kNotePassAuthorization)) {
     route.pass_authorization = *own == '1';
   }
 
   const wsgi::GroupNameFacts facts = facts_of(r, route);
-  route.application_group = wsgi::expand_group_name(
-      chosen(r, kNoteApplicationGroup, config.application_group, "%{RESOURCE}"), facts);
+  const char* const application_group =
+      chosen(r, kNoteApplicationGroup, config.application_group, "%{RESOURCE}");
+  route.application_group = wsgi::expand_group_name(application_group, facts);
+  route.named_by_request = wsgi::is_named_by_request(application_group);
   route.callable =
       wsgi::expand_callable_name(chosen(r, kNoteCallable, config.callable, "application"), facts);
   route.script = or_empty(r.filename);
@@ -114,6 +118,8 @@ Result<Route> route(request_rec& r) {
     if (!script) return failed(script);
     route.script = *script;
     route.deadline.span = (*found)->settings.request_deadline;
+  } else if (route.script_reloading == ScriptReloading::Rolling) {
+    route.script_reloading = ScriptReloading::On;  // no other process could take over from this one
   }
   if (config.request_deadline) route.deadline = *config.request_deadline;
   return route;

@@ -12,14 +12,22 @@ namespace wsgix::httpd {
 struct Route {
   const Group* group = nullptr;  ///< nullptr: embedded mode
   std::string application_group;
+  bool named_by_request = false;  ///< the application group
   std::string callable;
   ScriptReloading script_reloading = ScriptReloading::On;
+  std::int64_t script_modified_us = 0;  ///< 0: unknown
   RequestDeadline deadline;
   bool pass_authorization = false;
   // Views of the request's own memory, or of the request's pool.
   std::string_view script;  ///< its file, as the process that executes it sees it
   std::string_view script_name;
   std::string_view path_info;
+
+  /// Borrows from this route.
+  wsgi::ScriptRef script_ref() const noexcept {
+    return {script,           application_group, callable,
+            script_reloading, named_by_request,  script_modified_us};
+  }
 };
 
 /// UnknownProcessGroup, ForeignProcessGroup, GroupServesNoRequests or ScriptOutsideJail when the

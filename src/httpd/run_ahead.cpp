@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run_ahead.hpp"
 
-#include "log.hpp"
-#include "wsgix/os/socket_room.hpp"
+#include "unbuffered.hpp"
+#include "wsgix/os/sockets.hpp"
 #include "wsgix/wire/frame.hpp"
 
 namespace wsgix::httpd {
@@ -58,9 +58,9 @@ Result<bool> RunAhead::body(std::string_view data) {
 /// Without a place for it the response waits for its client, as it would without this class.
 Result<bool> RunAhead::keep(std::string_view data) {
   if (spool_.empty()) stalled_since_ = Clock::now();
-  const Result<void> kept = spool_.append(data);
-  if (kept) return true;
-  log(r_, LogLevel::Warning, kept.error());
+  const Result<void> retained = spool_.append(data);
+  if (retained) return true;
+  warn_unbuffered(r_, retained.error());
   const Result<bool> drained = drain();
   if (!drained || !*drained) return drained;
   socket_ = -1;

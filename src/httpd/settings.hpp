@@ -10,7 +10,7 @@
 
 #include "httpd_api.hpp"
 #include "wsgix/config/daemon_settings.hpp"
-#include "wsgix/scoreboard/scoreboard.hpp"
+#include "wsgix/wsgi/script_ref.hpp"
 #include "wsgix/wsgi/trusted_proxies.hpp"
 
 namespace wsgix::httpd {
@@ -28,7 +28,16 @@ enum class MapHead : std::uint8_t {
   Auto,  ///< when a content filter needs the body to make the headers of HEAD
 };
 
-using scoreboard::ScriptReloading;
+/// WSGIChunkedRequest: what becomes of a request body whose length nobody has said.
+struct ChunkedRequest {
+  static constexpr std::int64_t kMostBytes = std::int64_t{1} << 30;
+
+  bool is_accepted = false;
+  bool is_streamed = false;  ///< without CONTENT_LENGTH; otherwise buffered until it is known
+  std::int64_t most_bytes = kMostBytes;
+};
+
+using wsgi::ScriptReloading;
 
 /// How long a request may take, from when a worker is looked for until its response is whole.
 struct RequestDeadline {
@@ -47,7 +56,7 @@ struct DirConfig {
   std::optional<ScriptReloading> script_reloading;
   std::optional<RequestDeadline> request_deadline;
   std::optional<bool> pass_authorization;
-  std::optional<bool> chunked_request;
+  std::optional<ChunkedRequest> chunked_request;
   // Lists of one section, in its pool; an inner section's list replaces the outer one's.
   std::vector<wsgi::Network>* trusted_proxies = nullptr;
   std::vector<wsgi::ProxyHeader>* trusted_proxy_headers = nullptr;
@@ -101,6 +110,7 @@ struct ServerConfig {
   std::optional<bool> restrict_embedded;
   bool restrict_stdin = false;
   bool restrict_stdout = false;
+  std::uint32_t interpreter_limit = config::kInterpreterLimit;
 
   GroupRegistry* registry = nullptr;  ///< set by the configuration check
   ChildProcess* child = nullptr;      ///< set in each child

@@ -5,19 +5,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
 
-#include "wsgix/base/scope_exit.hpp"
+#include "wsgix/base/signal_block.hpp"
 #include "wsgix/base/unique_fd.hpp"
 #include "wsgix/os/descriptors.hpp"
+#include "wsgix/os/forked_copies.hpp"
+#include "wsgix/os/signals.hpp"
 
 namespace wsgix::httpd {
 namespace {
 
 constexpr std::size_t kTitleBytes = 160;  ///< room for the titles that the host writes later
-constexpr int kHostDescriptors = 10;      ///< 0 to 9
+constexpr int kReport = config::kHostDescriptors;
 constexpr int kExecFailed = 127;
 
 /// Everything the new process needs, complete before fork(): after it only async-signal-safe
@@ -25,17 +27,10 @@ constexpr int kExecFailed = 127;
 struct Prepared {
   std::string title;
   std::array<char*, 3> argv;
-  std::array<int, kHostDescriptors> sources;
+  std::array<int, config::kHostDescriptors> sources;
   int report;  ///< where errno goes when exec fails; closed by a successful exec
   int first_free;
 };
-
-void reset_signals() noexcept {
-  for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
 
 /// Sources may have each other's target numbers: move all out of the way first.
 bool place_descriptors(Prepared& prepared) noexcept {
@@ -45,25 +40,41 @@ bool place_descriptors(Prepared& prepared) noexcept {
   }
   prepared.report = ::fcntl(prepared.report, F_DUPFD_CLOEXEC, prepared.first_free);
   if (prepared.report < 0) return false;
-  for (int target = 0; target < kHostDescriptors; ++target) {
+  for (int target = 0; target < config::kHostDescriptors; ++target) {
     const int source = prepared.sources[static_cast<std::size_t>(target)];
     if (::dup2(source, target) < 0) return false;
   }
   // Everything above is close-on-exec only if whoever opened it was careful.
-  if (::dup2(prepared.report, kHostDescriptors) < 0) return false;
-  prepared.report = kHostDescriptors;
-  if (::fcntl(kHostDescriptors, F_SETFD, FD_CLOEXEC) < 0) return false;
-  os::close_from(kHostDescriptors + 1);
+  if (::dup2(prepared.report, kReport) < 0) return false;
+  prepared.report = kReport;
+  if (::fcntl(kReport, F_SETFD, FD_CLOEXEC) < 0) return false;
+  os::close_from(kReport + 1);
   return true;
 }
 
 [[noreturn]] void become_host(const char* program, Prepared& prepared) noexcept {
   // httpd signals its own process group on restarts; hosts outlive those.
   ::setpgid(0, 0);
-  reset_signals();
+  os::reset_signals();
   if (place_descriptors(prepared)) ::execv(program, prepared.argv.data());
   const int os_errno = errno;
   [[maybe_unused]] const ssize_t written = ::write(prepared.report, &os_errno, sizeof os_errno);
+  ::_exit(kExecFailed);
+}
+
+/// The child of a child that ends at once. Descriptors get the numbers of their places.
+[[noreturn]] void become_sweeper(const char* program, char* const* argv, int* sources,
+                                 int count) noexcept {
+  const SignalBlock until_reset;
+  if (::fork() != 0) ::_exit(0);
+  ::setsid();
+  os::reset_signals();
+  for (int i = 0; i < count; ++i) sources[i] = ::fcntl(sources[i], F_DUPFD_CLOEXEC, count + 64);
+  for (int i = 0; i < count; ++i) {
+    if (::dup2(sources[i], i) < 0) ::_exit(kExecFailed);
+  }
+  os::close_from(count);
+  ::execv(program, argv);
   ::_exit(kExecFailed);
 }
 
@@ -89,25 +100,24 @@ Result<pid_t> launch(const HostLaunch& host) {
   const UniqueFd report_read(ends[0]);
   UniqueFd report_write(ends[1]);
 
-  Prepared prepared{host.title, {}, {}, report_write.get(), 64};
+  Prepared prepared{host.title, {}, host.descriptors, report_write.get(), 64};
   prepared.title.resize(std::max(kTitleBytes, prepared.title.size()), ' ');
   char serve[] = "--serve";
   prepared.argv = {prepared.title.data(), serve, nullptr};
-  const int log = host.error_log >= 0 ? host.error_log : null_device.get();
-  // Not closed: the next descriptor that the host opens must not get this number.
-  const int handover = host.handover >= 0 ? host.handover : null_device.get();
-  prepared.sources = {null_device.get(), log,           log,         host.settings, host.listener,
-                      host.scoreboard,   host.lifeline, host.retire, handover,      host.commands};
+  // Not closed: the next descriptor that the host opens must not get such a number.
+  for (int& source : prepared.sources) {
+    if (source < 0) source = null_device.get();
+  }
 
-  // No handler of httpd's may run in the copy.
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::sigprocmask(SIG_SETMASK, &all, &before);
-  const pid_t pid = ::fork();
-  if (pid == 0) become_host(host.program.c_str(), prepared);
-  const int fork_errno = errno;
-  ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  pid_t pid = 0;
+  int fork_errno = 0;
+  {
+    const SignalBlock block;                 // no handler of httpd's may run in the copy
+    const os::ForkOfOurs keeps_descriptors;  // httpd -X: the parent serves requests as well
+    pid = ::fork();
+    if (pid == 0) become_host(host.program.c_str(), prepared);
+    fork_errno = errno;
+  }
   if (pid < 0) return cannot("fork", fork_errno);
 
   report_write.reset();
@@ -117,6 +127,36 @@ Result<pid_t> launch(const HostLaunch& host) {
     return cannot("exec", os_errno);
   }
   return pid;
+}
+
+Result<void> launch(const SweeperLaunch& sweeper) {
+  const auto cannot = [&](const char* step, int os_errno) {
+    return failed(ErrorCode::CannotStartHost, sweeper.program + " --sweep: " + step, os_errno);
+  };
+  const UniqueFd null_device(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!null_device) return cannot("open /dev/null", errno);
+  // Complete before fork(), as above.
+  std::string name = "wsgix: sweeper";
+  std::string sweep = "--sweep";
+  std::vector<std::string> paths;
+  std::vector<int> sources = {null_device.get(), null_device.get(), null_device.get(),
+                              sweeper.dismissal};
+  for (const SweeperLaunch::Leftover& leftover : sweeper.leftovers) {
+    paths.emplace_back(leftover.path);
+    sources.push_back(leftover.until);
+  }
+  std::vector<char*> argv = {name.data(), sweep.data()};
+  for (std::string& path : paths) argv.push_back(path.data());
+  argv.push_back(nullptr);
+
+  const pid_t pid = ::fork();
+  if (pid == 0)
+    become_sweeper(sweeper.program.c_str(), argv.data(), sources.data(),
+                   static_cast<int>(sources.size()));
+  if (pid < 0) return cannot("fork", errno);
+  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  return {};
 }
 
 }  // namespace wsgix::httpd

@@ -32,7 +32,7 @@ std::optional<int> Child::reap() noexcept {
 
 Result<Child> fork_child() {
   const pid_t pid = ::fork();
-  if (pid < 0) return failed(ErrorCode::SystemCallFailed, "fork", errno);
+  if (pid < 0) return failed(ErrorCode::CannotStartTask, "fork", errno);
   return Child(pid);
 }
 
@@ -55,6 +55,27 @@ Result<void> ask_for_parent_death_signal(int signal) {
     return failed(ErrorCode::SystemCallFailed, "ask for a parent-death signal", errno);
   }
   return {};
+}
+
+Result<void> become_subreaper() {
+  if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
+    return failed(ErrorCode::SystemCallFailed, "become a subreaper", errno);
+  }
+  return {};
+}
+
+pid_t ended_child() noexcept {
+  siginfo_t child{};
+  // WNOWAIT: whoever knows the pid reaps it, and until then it is no other process's.
+  if (::waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) != 0) return 0;
+  return child.si_pid;
+}
+
+void reap_child(pid_t pid) noexcept { ::waitpid(pid, nullptr, WNOHANG); }
+
+bool has_children() noexcept {
+  siginfo_t child{};
+  return ::waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
 void allow_core_dumps() noexcept { ::prctl(PR_SET_DUMPABLE, 1); }

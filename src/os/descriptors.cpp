@@ -14,15 +14,23 @@ namespace wsgix::os {
 Result<Pipe> make_pipe() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
-    return failed(ErrorCode::SystemCallFailed, "create a pipe", errno);
+    return failed(ErrorCode::CannotOpenDescriptor, "create a pipe", errno);
   }
   return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+Result<Pipe> make_output_pipe() {
+  auto pipe = make_pipe();
+  if (pipe && ::fcntl(pipe->write_end.get(), F_SETFL, 0) != 0) {
+    return failed(ErrorCode::SystemCallFailed, "make the end of a pipe blocking", errno);
+  }
+  return pipe;
 }
 
 Result<SocketPair> make_message_pair() {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
-    return failed(ErrorCode::SystemCallFailed, "create a socket pair", errno);
+    return failed(ErrorCode::CannotOpenDescriptor, "create a socket pair", errno);
   }
   return SocketPair{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }

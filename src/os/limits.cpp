@@ -25,18 +25,18 @@ auto number_of(Resource resource) {
 Result<void> set_limit(Resource resource, std::uint64_t soft, std::uint64_t hard) {
   const rlimit limit{static_cast<rlim_t>(soft), static_cast<rlim_t>(hard)};
   if (::setrlimit(number_of(resource), &limit) == 0) return {};
-  return failed(ErrorCode::SystemCallFailed, "setrlimit", errno);
+  return failed(ErrorCode::SettingHadNoEffect, "setrlimit", errno);
 }
 
 Result<void> set_priority(int priority) {
   if (::setpriority(PRIO_PROCESS, 0, priority) == 0) return {};
-  return failed(ErrorCode::SystemCallFailed, "setpriority", errno);
+  return failed(ErrorCode::SettingHadNoEffect, "setpriority", errno);
 }
 
 Result<void> raise_descriptor_limit(std::uint64_t most) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-    return failed(ErrorCode::SystemCallFailed, "getrlimit", errno);
+    return failed(ErrorCode::SettingHadNoEffect, "getrlimit", errno);
   }
   const std::uint64_t wanted = std::min<std::uint64_t>(limit.rlim_max, most);
   if (wanted <= limit.rlim_cur) return {};

@@ -3,16 +3,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include <array>
 #include <cerrno>
 #include <memory>
 
+#include "wsgix/base/accounts.hpp"
 #include "wsgix/base/unique_fd.hpp"
 
 namespace wsgix::os {
@@ -24,33 +22,15 @@ constexpr int kLookOnly = O_PATH | O_CLOEXEC;
 constexpr int kLookOnly = O_RDONLY | O_NONBLOCK | O_CLOEXEC;
 #endif
 
-using Buffer = std::array<char, 4096>;
-
-std::string user_name(std::uint32_t uid) {
-  Buffer space;
-  passwd entry{};
-  passwd* found = nullptr;
-  const bool known = ::getpwuid_r(uid, &entry, space.data(), space.size(), &found) == 0 && found;
-  return known ? std::string(found->pw_name) : std::to_string(uid);
-}
-
-std::string group_name(std::uint32_t gid) {
-  Buffer space;
-  group entry{};
-  group* found = nullptr;
-  const bool known = ::getgrgid_r(gid, &entry, space.data(), space.size(), &found) == 0 && found;
-  return known ? std::string(found->gr_name) : std::to_string(gid);
-}
-
 /// What is wrong with one file or folder; empty: nothing.
 std::string objection(const struct stat& found, const RequiredOwner& required) {
   const bool group_writes = (found.st_mode & S_IWGRP) != 0;
   const bool world_writes = (found.st_mode & S_IWOTH) != 0;
   if (required.uid && found.st_uid != *required.uid) {
-    return fmt::format("does not belong to script-user={}", user_name(*required.uid));
+    return fmt::format("does not belong to script-user={}", name_of_user(*required.uid));
   }
   if (required.gid && found.st_gid != *required.gid) {
-    return fmt::format("does not belong to script-group={}", group_name(*required.gid));
+    return fmt::format("does not belong to script-group={}", name_of_group(*required.gid));
   }
   if (world_writes) return "may be written by everybody";
   if (required.uid && group_writes) return "may be written by its group";
@@ -59,9 +39,9 @@ std::string objection(const struct stat& found, const RequiredOwner& required) {
 
 std::string remedy(const std::string& path, const RequiredOwner& required) {
   return required.uid ? fmt::format("chown {0} {1} && chmod go-w {1}, or correct script-user=",
-                                    user_name(*required.uid), path)
+                                    name_of_user(*required.uid), path)
                       : fmt::format("chgrp {0} {1} && chmod o-w {1}, or correct script-group=",
-                                    group_name(*required.gid), path);
+                                    name_of_group(*required.gid), path);
 }
 
 Failed cannot_look(const std::string& path, int os_errno) {
@@ -78,7 +58,7 @@ Result<void> check_opened(int fd, const std::string& path, const RequiredOwner& 
   return failed(ErrorCode::ScriptOwnerRefused,
                 fmt::format("{} {} {} (owner {}, group {}, mode {:04o})",
                             S_ISDIR(found.st_mode) ? "the script's directory" : "script", path, why,
-                            user_name(found.st_uid), group_name(found.st_gid),
+                            name_of_user(found.st_uid), name_of_group(found.st_gid),
                             static_cast<unsigned>(found.st_mode) & 07777u),
                 0, remedy(path, required));
 }

@@ -29,9 +29,9 @@ void write_one(int fd) noexcept {
 
 Result<Poller> Poller::create() {
   UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
-  if (!epoll) return failed(ErrorCode::SystemCallFailed, "epoll_create1", errno);
+  if (!epoll) return failed(ErrorCode::CannotOpenDescriptor, "epoll_create1", errno);
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!wake) return failed(ErrorCode::SystemCallFailed, "eventfd", errno);
+  if (!wake) return failed(ErrorCode::CannotOpenDescriptor, "eventfd", errno);
 
   epoll_event event{};
   event.events = EPOLLIN;  // stays readable for every thread: nobody ever reads it
@@ -45,7 +45,8 @@ Result<Poller> Poller::create() {
 Result<void> Poller::add(int fd, Interest interest, void* subject) noexcept {
   epoll_event event = event_for(interest, subject);
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-    return failed(ErrorCode::SystemCallFailed, "epoll_ctl", errno);
+    return failed(ErrorCode::CannotOpenDescriptor, "epoll_ctl", errno,
+                  "raise fs.epoll.max_user_watches (sysctl)");
   }
   return {};
 }
@@ -57,10 +58,14 @@ bool Poller::rearm(int fd, Interest interest, void* subject) noexcept {
 
 void Poller::remove(int fd) noexcept { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
-std::optional<void*> Poller::wait() noexcept {
+std::optional<void*> Poller::wait(Deadline deadline) noexcept {
   epoll_event event{};
   for (;;) {
-    const int count = ::epoll_wait(epoll_.get(), &event, 1, -1);
+    const int count = ::epoll_wait(epoll_.get(), &event, 1, poll_timeout(deadline));
+    if (count == 0) {
+      if (Clock::now() >= deadline) return nullptr;
+      continue;
+    }
     if (count == 1) {
       void* const subject = event.data.ptr;
       return subject != nullptr ? std::optional(subject) : std::nullopt;
@@ -71,12 +76,12 @@ std::optional<void*> Poller::wait() noexcept {
 
 void Poller::wake_all() noexcept { write_one(wake_.get()); }
 
-Result<Signpost> Signpost::create() {
+Result<Event> Event::create() {
   UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!event) return failed(ErrorCode::SystemCallFailed, "eventfd", errno);
-  return Signpost(std::move(event));
+  if (!event) return failed(ErrorCode::CannotOpenDescriptor, "eventfd", errno);
+  return Event(std::move(event));
 }
 
-void Signpost::raise() noexcept { write_one(event_.get()); }
+void Event::raise() noexcept { write_one(event_.get()); }
 
 }  // namespace wsgix::os

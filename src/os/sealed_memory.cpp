@@ -15,7 +15,7 @@ constexpr int kSizeSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
 constexpr int kSeals = kSizeSeals | F_SEAL_WRITE;
 
 Failed failed_step(std::string_view name, const char* step, int os_errno) {
-  return failed(ErrorCode::SystemCallFailed, "memory file '" + std::string(name) + "': " + step,
+  return failed(ErrorCode::CannotShareMemory, "memory file '" + std::string(name) + "': " + step,
                 os_errno);
 }
 
@@ -54,16 +54,17 @@ Result<UniqueFd> sealed_memory(std::string_view name, std::string_view bytes) {
 
 Result<std::string> read_sealed(int fd, std::size_t limit) {
   const int seals = ::fcntl(fd, F_GET_SEALS);
-  if (seals < 0) return failed_step("settings", "look at its seals", errno);
+  if (seals < 0) return failed(ErrorCode::BadHostSettings, "memory file: look at its seals", errno);
   if ((seals & kSeals) != kSeals) {
-    return failed(ErrorCode::SystemCallFailed, "memory file: it is not sealed");
+    return failed(ErrorCode::BadHostSettings, "memory file: it is not sealed");
   }
   struct stat file {};
-  if (::fstat(fd, &file) != 0) return failed_step("settings", "fstat", errno);
+  if (::fstat(fd, &file) != 0)
+    return failed(ErrorCode::BadHostSettings, "memory file: fstat", errno);
   if (file.st_size < 0 || static_cast<std::size_t>(file.st_size) > limit) {
-    return failed(ErrorCode::SystemCallFailed, "memory file: " + std::to_string(file.st_size) +
-                                                   " bytes, at most " + std::to_string(limit) +
-                                                   " are read");
+    return failed(ErrorCode::BadHostSettings, "memory file: " + std::to_string(file.st_size) +
+                                                  " bytes, at most " + std::to_string(limit) +
+                                                  " are read");
   }
 
   std::string bytes(static_cast<std::size_t>(file.st_size), '\0');
@@ -72,7 +73,7 @@ Result<std::string> read_sealed(int fd, std::size_t limit) {
     const ssize_t count =
         ::pread(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return failed_step("settings", "read", errno);
+    if (count <= 0) return failed(ErrorCode::BadHostSettings, "memory file: read", errno);
     done += static_cast<std::size_t>(count);
   }
   return bytes;

@@ -22,17 +22,18 @@ extern "C" void* run_body(void* body) noexcept {
 Result<Thread> Thread::start(std::size_t stack_bytes, std::function<void()> body) {
   pthread_attr_t attributes;
   if (const int os_errno = ::pthread_attr_init(&attributes); os_errno != 0) {
-    return failed(ErrorCode::SystemCallFailed, "prepare a thread", os_errno);
+    return failed(ErrorCode::CannotStartTask, "prepare a thread", os_errno);
   }
   const ScopeExit destroy([&attributes]() noexcept { ::pthread_attr_destroy(&attributes); });
   if (const int os_errno = ::pthread_attr_setstacksize(&attributes, stack_bytes); os_errno != 0) {
-    return failed(ErrorCode::SystemCallFailed,
-                  "a thread with a stack of " + std::to_string(stack_bytes) + " bytes", os_errno);
+    return failed(ErrorCode::CannotStartTask,
+                  "a thread with a stack of " + std::to_string(stack_bytes) + " bytes", os_errno,
+                  "correct stack-size=");
   }
   Thread thread;
   thread.body_ = std::make_unique<std::function<void()>>(std::move(body));
   const int os_errno = ::pthread_create(&thread.id_, &attributes, run_body, thread.body_.get());
-  if (os_errno != 0) return failed(ErrorCode::SystemCallFailed, "start a thread", os_errno);
+  if (os_errno != 0) return failed(ErrorCode::CannotStartTask, "start a thread", os_errno);
   thread.joinable_ = true;
   return thread;
 }

@@ -5,12 +5,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
-#include <iterator>
 #include <memory>
 #include <new>
 
 #include "exchange.hpp"
+#include "forked_copy.hpp"
 #include "gil.hpp"
+#include "interruption.hpp"
 #include "loader.hpp"
 #include "process.hpp"
 #include "running_requests.hpp"
@@ -37,14 +38,16 @@ int fill(wsgix_failure* why, const Error& error) {
   return 1;
 }
 
-/// Runs `body`; a C++ exception is our own bug and becomes WX9001.
+/// Runs `body`; a C++ exception is our own bug and becomes WX9001. No copy of this process that the
+/// application forked leaves it.
 template <typename Body, typename OnBug>
 void guarded_slot(Body body, OnBug on_bug) noexcept {
   const char* what = "exception of unknown type";
   try {
     body();
-    return;
+    return end_if_copy();
   } catch (const std::exception& bug) {
+    end_if_copy();
     what = bug.what();
     try {
       on_bug(Error{ErrorCode::UnexpectedException, fmt::format("unexpected exception: {}", what)});
@@ -59,6 +62,7 @@ void guarded_slot(Body body, OnBug on_bug) noexcept {
 
 Result<void> start_process(const wsgix_start& start) {
   if (the_process) return failed(ErrorCode::PythonDidNotStart, "Python was started twice");
+  declare_original_process();
   if (auto initialized = initialize_python(start); !initialized) return initialized;
   auto process = std::make_unique<Process>(start);
   auto adopted = process->adopt_main_interpreter();
@@ -66,8 +70,6 @@ Result<void> start_process(const wsgix_start& start) {
   return adopted;
 }
 
-/// Members and slots that `CallerMinor` does not have must not be looked at.
-template <std::uint32_t CallerMinor>
 int start(const wsgix_start* with, wsgix_failure* why) noexcept {
   int result = 1;
   guarded_slot(
@@ -78,10 +80,8 @@ int start(const wsgix_start* with, wsgix_failure* why) noexcept {
           return;
         }
         result = 0;
-        if constexpr (CallerMinor >= 2) {
-          if (with->stacks_signal != 0)
-            the_process->offer_stacks(with->stacks_signal, with->stacks_fd);
-        }
+        if (with->stacks_signal != 0)
+          the_process->offer_stacks(with->stacks_signal, with->stacks_fd);
       },
       [&](const Error& bug) { fill(why, bug); });
   return result;
@@ -93,7 +93,7 @@ int load_script(const wsgix_script* script, wsgix_failure* why) noexcept {
   int result = 1;
   guarded_slot(
       [&] {
-        const Result<ThreadRecord*> record = the_process->attach(view(script->application_group));
+        const Result<ThreadRecord*> record = the_process->attach(*script);
         if (!record) {
           LogTarget(the_process->start()).error(record.error());
           fill(why, record.error());
@@ -111,30 +111,21 @@ int load_script(const wsgix_script* script, wsgix_failure* why) noexcept {
   return result;
 }
 
-/// What the request says of itself since minor 2.
-template <std::uint32_t CallerMinor>
-RunningRequest running_request(Interpreter& interpreter, const wsgix_request& request) {
-  if constexpr (CallerMinor >= 2)
-    return {the_process->requests(), request.id, interpreter, request, request.calls->loading};
-  else
-    return {the_process->requests(), 0, interpreter, request, nullptr};
-}
-
-template <std::uint32_t CallerMinor>
 void handle_request(const wsgix_request* request, wsgix_outcome* outcome) noexcept {
   *outcome = {WSGIX_FAILED, 500, 0};
   const auto fail = [&](const Error& error) {
     outcome->code = static_cast<std::uint32_t>(error.code);
+    outcome->status = status_of(error.code);
     LogTarget(*request).error(error);
   };
   guarded_slot(
       [&] {
-        const Result<ThreadRecord*> record =
-            the_process->attach(view(request->script.application_group));
+        const Result<ThreadRecord*> record = the_process->attach(request->script);
         if (!record) return fail(record.error());
         const GilGuard gil((*record)->state);
-        RunningRequest running = running_request<CallerMinor>((*record)->interpreter, *request);
-        Exchange exchange(**record, *request, running, CallerMinor);
+        RunningRequest running(the_process->requests(), request->id, (*record)->interpreter,
+                               *request, request->calls->loading);
+        Exchange exchange(**record, *request, running);
         guarded_slot([&] { *outcome = exchange.run(); },
                      [&](const Error& bug) {
                        fail(bug);
@@ -198,23 +189,19 @@ int run_service(const wsgix_script* script, wsgix_failure* why) noexcept {
   return result;
 }
 
-template <std::uint32_t CallerMinor>
-constexpr wsgix_runtime kRuntimeFor = {
+constexpr wsgix_runtime kRuntime = {
     WSGIX_RUNTIME_ABI_MAJOR,
     WSGIX_RUNTIME_ABI_MINOR,
-    start<CallerMinor>,
+    start,
     python_version,
     load_script,
-    handle_request<CallerMinor>,
+    handle_request,
     stop,
     interrupt,
     heartbeat,
     write_stacks,
     run_service,
 };
-
-constexpr const wsgix_runtime* kRuntimes[] = {&kRuntimeFor<0>, &kRuntimeFor<1>, &kRuntimeFor<2>};
-static_assert(std::size(kRuntimes) == WSGIX_RUNTIME_ABI_MINOR + 1);
 
 }  // namespace
 }  // namespace wsgix::python
@@ -223,5 +210,5 @@ extern "C" __attribute__((visibility("default"))) const wsgix_runtime* wsgix_run
     std::uint32_t caller_major, std::uint32_t caller_minor) {
   const bool served =
       caller_major == WSGIX_RUNTIME_ABI_MAJOR && caller_minor <= WSGIX_RUNTIME_ABI_MINOR;
-  return served ? wsgix::python::kRuntimes[caller_minor] : nullptr;
+  return served ? &wsgix::python::kRuntime : nullptr;
 }

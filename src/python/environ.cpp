@@ -29,8 +29,8 @@ bool is_file_name(std::string_view key) {
 
 bool add_fields(PyObject* environ, KeyCache& keys, const wsgix_request& request) {
   for (std::size_t i = 0; i < request.environ_count; ++i) {
-    const std::string_view name = view(request.environ[i].name);
-    const std::string_view bytes = view(request.environ[i].value);
+    const std::string_view name = view_of(request.environ[i].name);
+    const std::string_view bytes = view_of(request.environ[i].value);
     const Ref key = keys.key(i, name);
     Ref value = is_file_name(name) ? filesystem_text(bytes) : latin1(bytes);
     if (!value && key) {  // a file system encoding without surrogateescape
@@ -62,7 +62,7 @@ Ref make_environ(ThreadRecord& record, const wsgix_request& request,
       {"wsgi.input", Ref::borrow(objects.input)},
       {"wsgi.errors", Ref::borrow(objects.errors)},
       {"wsgix.client_disconnected", Ref::borrow(objects.client_disconnected)},
-      {"mod_wsgi.callable_object", latin1(view(request.script.callable_name))},
+      {"mod_wsgi.callable_object", latin1(view_of(request.script.callable_name))},
       {"mod_wsgi.thread_id", Ref::steal(PyLong_FromLong(thread_number()))},
       {"mod_wsgi.request_start", Ref::steal(PyFloat_FromDouble(request.request_start))},
       {"mod_wsgi.queue_start", Ref::steal(PyFloat_FromDouble(request.queue_start))},
@@ -82,7 +82,8 @@ Ref make_environ(ThreadRecord& record, const wsgix_request& request,
 
 std::string_view method_of(const wsgix_request& request) {
   for (std::size_t i = 0; i < request.environ_count; ++i)
-    if (view(request.environ[i].name) == "REQUEST_METHOD") return view(request.environ[i].value);
+    if (view_of(request.environ[i].name) == "REQUEST_METHOD")
+      return view_of(request.environ[i].value);
   return {};
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exception.hpp"
 
+#include <fmt/format.h>
+
 #include "text.hpp"
 
 namespace wsgix::python {
@@ -33,19 +35,19 @@ std::string Exception::summary() const {
   return text.empty() ? type_name() : type_name() + ": " + text;
 }
 
-Place Exception::innermost_in(std::string_view file) const {
-  Place found;
-  walk([&](Place place) {
-    if (place.file == file) found = std::move(place);
+SourceLocation Exception::innermost_in(std::string_view file) const {
+  SourceLocation found;
+  walk([&](SourceLocation location) {
+    if (location.file == file) found = std::move(location);
     return true;
   });
   return found;
 }
 
-Place Exception::innermost() const {
-  Place found;
-  walk([&](Place place) {
-    found = std::move(place);
+SourceLocation Exception::innermost() const {
+  SourceLocation found;
+  walk([&](SourceLocation location) {
+    found = std::move(location);
     return true;
   });
   return found;
@@ -68,26 +70,36 @@ void Exception::log_traceback(const LogTarget& log) const {
   log.text(kLogError, to_utf8(joined.get()));
 }
 
+void Exception::log_frames(const LogTarget& log) const {
+  std::string lines = "Traceback (most recent call last):\n";
+  walk([&](const SourceLocation& location) {
+    lines += fmt::format("  File \"{}\", line {}, in {}\n", location.file, location.line,
+                         location.function);
+    return true;
+  });
+  log.text(kLogError, lines + summary());
+}
+
 void Exception::restore() && {
   restore_exception(type_.release(), value_.release(), traceback_.release());
 }
 
-Place place_of(PyObject* traceback) {
+SourceLocation location_of(PyObject* traceback) {
   const Ref frame = attribute_or_null(traceback, "tb_frame");
-  Place place = frame ? place_of_frame(frame.get()) : Place();
+  SourceLocation location = frame ? location_of_frame(frame.get()) : SourceLocation();
   // The frame may have gone on since.
-  place.line = integer_attribute(traceback, "tb_lineno", 0);
-  return place;
+  location.line = integer_attribute(traceback, "tb_lineno", 0);
+  return location;
 }
 
-Place place_of_frame(PyObject* frame) {
-  Place place;
-  place.line = integer_attribute(frame, "f_lineno", 0);
+SourceLocation location_of_frame(PyObject* frame) {
+  SourceLocation location;
+  location.line = integer_attribute(frame, "f_lineno", 0);
   if (const Ref code = attribute_or_null(frame, "f_code")) {
-    place.file = text_attribute(code.get(), "co_filename");
-    place.function = text_attribute(code.get(), "co_name");
+    location.file = text_attribute(code.get(), "co_filename");
+    location.function = text_attribute(code.get(), "co_name");
   }
-  return place;
+  return location;
 }
 
 Ref next_traceback(PyObject* traceback) { return attribute_or_null(traceback, "tb_next"); }

@@ -11,7 +11,7 @@
 namespace wsgix::python {
 
 /// The place of a frame in the words of a traceback.
-struct Place {
+struct SourceLocation {
   std::string file;
   long line = 0;
   std::string function;
@@ -29,15 +29,19 @@ class Exception {
   std::string summary() const;    ///< "ValueError: text" or "ValueError"
 
   /// The innermost frame that lies in that file; line 0: there is none.
-  Place innermost_in(std::string_view file) const;
+  SourceLocation innermost_in(std::string_view file) const;
   /// The innermost frame of all; line 0: there is none.
-  Place innermost() const;
+  SourceLocation innermost() const;
   /// The first frame from the outside for which `is_wanted` holds; line 0: there is none.
   template <typename Predicate>
-  Place first_where(Predicate is_wanted) const;
+  SourceLocation first_where(Predicate is_wanted) const;
 
   /// The traceback as Python prints it, chained exceptions included, one record per line.
   void log_traceback(const LogTarget& log) const;
+  /// Its frames and the exception, without the source: for a process that the application forked.
+  /// Python's own traceback imports modules, and there the lock of one that another thread was
+  /// about to import is never released.
+  void log_frames(const LogTarget& log) const;
   /// Makes it pending again.
   void restore() &&;
 
@@ -50,25 +54,25 @@ class Exception {
   Ref traceback_;
 };
 
-Place place_of(PyObject* traceback);
-Place place_of_frame(PyObject* frame);
+SourceLocation location_of(PyObject* traceback);
+SourceLocation location_of_frame(PyObject* frame);
 Ref next_traceback(PyObject* traceback);
 
 template <typename Visit>
 void Exception::walk(Visit visit) const {
   Ref at = traceback_.copy();
   while (at && at.get() != Py_None) {
-    if (!visit(place_of(at.get()))) return;
+    if (!visit(location_of(at.get()))) return;
     at = next_traceback(at.get());
   }
 }
 
 template <typename Predicate>
-Place Exception::first_where(Predicate is_wanted) const {
-  Place found;
-  walk([&](Place place) {
-    if (!is_wanted(place)) return true;
-    found = std::move(place);
+SourceLocation Exception::first_where(Predicate is_wanted) const {
+  SourceLocation found;
+  walk([&](SourceLocation location) {
+    if (!is_wanted(location)) return true;
+    found = std::move(location);
     return false;
   });
   return found;

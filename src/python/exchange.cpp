@@ -9,6 +9,7 @@
 #include "environ.hpp"
 #include "exception.hpp"
 #include "file_wrapper.hpp"
+#include "forked_copy.hpp"
 #include "interruption.hpp"
 #include "loader.hpp"
 #include "start_response.hpp"
@@ -25,12 +26,10 @@ std::uint32_t number(ErrorCode code) { return static_cast<std::uint32_t>(code); 
 
 }  // namespace
 
-Exchange::Exchange(ThreadRecord& record, const wsgix_request& request, RunningRequest& running,
-                   std::uint32_t caller_minor)
+Exchange::Exchange(ThreadRecord& record, const wsgix_request& request, RunningRequest& running)
     : record_(record),
       request_(request),
       running_(running),
-      caller_minor_(caller_minor),
       interpreter_(record.interpreter),
       log_(request),
       body_(request),
@@ -64,15 +63,8 @@ bool Exchange::make_objects() {
   input_ = new_input(types.input.get(), body_);
   adapter_ = new_adapter(types.adapter.get(), response_);
   if (adapter_) client_disconnected_ = new_client_disconnected(adapter_.get());
-  if (adapter_ && offers_early_hints()) {
-    early_hints_ = new_early_hints(adapter_.get());
-    if (!early_hints_) return false;
-  }
-  return input_ && client_disconnected_ && borrow_errors_stream();
-}
-
-bool Exchange::offers_early_hints() const noexcept {
-  return caller_minor_ >= 1 && request_.calls->early_hints != nullptr;
+  if (adapter_) early_hints_ = new_early_hints(adapter_.get());
+  return input_ && client_disconnected_ && early_hints_ && borrow_errors_stream();
 }
 
 bool Exchange::borrow_errors_stream() {
@@ -102,6 +94,7 @@ wsgix_outcome Exchange::run_application(PyObject* application) {
   if (!environ) return outcome_of_raised();
   const Ref result =
       Ref::steal(PyObject_CallFunctionObjArgs(application, environ.get(), adapter_.get(), nullptr));
+  end_if_copied();
   environ.reset();
   if (!result) return outcome_of_raised();
 
@@ -110,6 +103,14 @@ wsgix_outcome Exchange::run_application(PyObject* application) {
   const wsgix_outcome ended = sent == Sent::Raised ? outcome_of_raised() : outcome_of_finished();
   close(result.get());
   return ended;
+}
+
+/// After each piece of the application's code, before anything of ours goes on.
+void Exchange::end_if_copied() {
+  if (!this_process_is_a_copy()) return;
+  if (errors_.raw) write_out_errors(errors_.raw.get());
+  end_if_copy(ErrorCode::CopyAnswered, fmt::format("script {}", view_of(request_.script.path)),
+              log_);
 }
 
 Sent Exchange::deliver(PyObject* result) {
@@ -136,8 +137,10 @@ Sent Exchange::deliver_sequence(PyObject* blocks) {
 
 Sent Exchange::deliver_iterable(PyObject* result) {
   const Ref iterator = Ref::steal(PyObject_GetIter(result));
+  end_if_copied();
   if (!iterator) return Sent::Raised;
   while (const Ref block = Ref::steal(PyIter_Next(iterator.get()))) {
+    end_if_copied();
     Sent sent = send_block(block.get());
     // The next block may be long in coming: nothing is held back (PEP 3333, "Buffering").
     if (sent == Sent::Done && PyBytes_Size(block.get()) > 0) sent = response_.flush();
@@ -148,7 +151,9 @@ Sent Exchange::deliver_iterable(PyObject* result) {
 
 Sent Exchange::deliver_file(PyObject* wrapper, bool& delivered) {
   if (!response_.has_head()) return Sent::Done;  // iterating finds out and says so
-  const std::optional<FileRange> range = file_range_of(wrapper);
+  const Types& types = interpreter_.types();
+  const std::optional<FileRange> range =
+      file_range_of(wrapper, types.file_wrapper.get(), types.raw_files);
   if (!range) return Sent::Done;
   delivered = true;
   return response_.send_file(range->descriptor, range->offset, range->available);
@@ -171,11 +176,12 @@ void Exchange::close(PyObject* result) {
   if (!method) return;
   running_.unshield();
   const Ref done = Ref::steal(PyObject_CallNoArgs(method.get()));
+  end_if_copied();
   running_.shield();
   if (done) return;
   const Exception cause = Exception::take();
   if (interruption_of(cause, interpreter_))
-    log_interruption(cause, view(request_.script.path), log_);
+    log_interruption(cause, view_of(request_.script.path), log_);
   else
     report(cause);
 }
@@ -184,7 +190,7 @@ ErrorCode Exchange::report(const Exception& cause) const {
   const bool is_exit = cause.is(PyExc_SystemExit);
   const ErrorCode code = is_exit ? ErrorCode::ApplicationExited : ErrorCode::ApplicationRaised;
   log_.error(
-      {code, fmt::format("script {} raised {} in the {}{}", view(request_.script.path),
+      {code, fmt::format("script {} raised {} in the {}{}", view_of(request_.script.path),
                          cause.summary(), interpreter_.description(),
                          response_.head_was_sent() ? ", after the response had begun" : "")});
   cause.log_traceback(log_);
@@ -192,10 +198,11 @@ ErrorCode Exchange::report(const Exception& cause) const {
 }
 
 wsgix_outcome Exchange::outcome_of_raised() {
+  end_if_copied();
   running_.shield();
   const Exception cause = Exception::take();
   if (const auto why = interruption_of(cause, interpreter_)) {
-    log_interruption(cause, view(request_.script.path), log_);
+    log_interruption(cause, view_of(request_.script.path), log_);
     return ended_by(code_of(*why), status_of(code_of(*why)));
   }
 
@@ -203,7 +210,8 @@ wsgix_outcome Exchange::outcome_of_raised() {
   // write() raises OSError when the client is gone: that is the client's end, not a fault.
   if (is_io_error && response_.is_lost()) return outcome_of_finished();
   if (is_io_error && body_.has_failed()) {
-    log_.text(kLogInfo, fmt::format("script {}: {}", view(request_.script.path), cause.summary()));
+    log_.text(kLogInfo,
+              fmt::format("script {}: {}", view_of(request_.script.path), cause.summary()));
     const int status = body_.status_of_failure();
     return ended_by(ErrorCode::ClientBodyFailed, status ? status : 500);
   }
@@ -211,6 +219,7 @@ wsgix_outcome Exchange::outcome_of_raised() {
 }
 
 wsgix_outcome Exchange::outcome_of_finished() {
+  end_if_copied();
   running_.shield();
   if (response_.is_lost()) {
     const bool is_clients_end = response_.loss() == WSGIX_IO_CLIENT_GONE;
@@ -221,14 +230,14 @@ wsgix_outcome Exchange::outcome_of_finished() {
   if (body_.has_unraised_failure()) {
     log_.text(kLogInfo,
               fmt::format("script {} has read only a part of the request body and not noticed: {}",
-                          view(request_.script.path), body_.take_failure_text()));
+                          view_of(request_.script.path), body_.take_failure_text()));
     const int status = body_.status_of_failure();
     return ended_by(ErrorCode::ClientBodyFailed, status ? status : 500);
   }
   if (response_.is_short()) {
     log_.warning({ErrorCode::ResponseShorterThanDeclared,
                   fmt::format("script {} announced {} bytes with Content-Length and sent {}",
-                              view(request_.script.path), response_.declared_bytes(),
+                              view_of(request_.script.path), response_.declared_bytes(),
                               response_.sent_bytes())});
     return outcome(WSGIX_CUT, 0, number(ErrorCode::ResponseShorterThanDeclared));
   }
@@ -236,7 +245,7 @@ wsgix_outcome Exchange::outcome_of_finished() {
     log_.warning({ErrorCode::ApplicationBrokeWsgi,
                   fmt::format("script {} sent more than the {} bytes of its Content-Length; the "
                               "rest was dropped",
-                              view(request_.script.path), response_.declared_bytes())});
+                              view_of(request_.script.path), response_.declared_bytes())});
   }
   return outcome(WSGIX_COMPLETE, 0, 0);
 }

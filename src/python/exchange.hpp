@@ -16,8 +16,7 @@ namespace wsgix::python {
 /// Needs the GIL all the time; waits without it.
 class Exchange {
  public:
-  Exchange(ThreadRecord& record, const wsgix_request& request, RunningRequest& running,
-           std::uint32_t caller_minor);
+  Exchange(ThreadRecord& record, const wsgix_request& request, RunningRequest& running);
   ~Exchange();
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
@@ -29,11 +28,11 @@ class Exchange {
 
  private:
   bool make_objects();
-  bool offers_early_hints() const noexcept;
   bool borrow_errors_stream();
   void give_back_errors_stream();
 
   wsgix_outcome run_application(PyObject* application);
+  void end_if_copied();
   Sent deliver(PyObject* result);
   Sent deliver_sequence(PyObject* blocks);
   Sent deliver_iterable(PyObject* result);
@@ -49,7 +48,6 @@ class Exchange {
   ThreadRecord& record_;
   const wsgix_request& request_;
   RunningRequest& running_;
-  std::uint32_t caller_minor_;
   Interpreter& interpreter_;
   LogTarget log_;
   RequestBody body_;

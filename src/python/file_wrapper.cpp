@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "file_wrapper.hpp"
 
-#include <sys/stat.h>
-
 #include "call.hpp"
 #include "text.hpp"
 
@@ -40,7 +38,7 @@ int initialize(PyObject* self, PyObject* args, PyObject* keywords) noexcept {
 
 Ref filelike_of(PyObject* self) {
   // Through the attribute: subclasses may have made it a property.
-  Ref filelike = Ref::steal(PyObject_GetAttrString(self, "filelike"));
+  Ref filelike = attribute(self, "filelike");
   if (filelike && filelike.get() != Py_None) return filelike;
   if (filelike || PyErr_ExceptionMatches(PyExc_AttributeError)) {
     PyErr_SetString(PyExc_ValueError, "I/O operation on closed file");
@@ -50,9 +48,9 @@ Ref filelike_of(PyObject* self) {
 
 Ref next_block(PyObject* self) {
   const Ref filelike = filelike_of(self);
-  const Ref size = Ref::steal(filelike ? PyObject_GetAttrString(self, "blksize") : nullptr);
+  const Ref size = filelike ? attribute(self, "blksize") : Ref();
   if (!size) return {};
-  Ref block = Ref::steal(PyObject_CallMethod(filelike.get(), "read", "O", size.get()));
+  Ref block = call_method(filelike.get(), "read", size.get());
   if (!block) return {};
   if (!PyBytes_Check(block.get())) {
     PyErr_Format(PyExc_TypeError, "file-like object's read() must return bytes, not %s",
@@ -121,41 +119,26 @@ PyType_Spec kSpec = {"mod_wsgi.FileWrapper", sizeof(FileWrapperObject), 0,
                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, kSlots};
 // clang-format on
 
-/// These hand out the descriptor of a file whose bytes are not what they read.
-bool reads_something_else(PyObject* filelike) {
-  const std::string module =
-      text_attribute(reinterpret_cast<PyObject*>(Py_TYPE(filelike)), "__module__");
-  return module == "gzip" || module == "bz2" || module == "lzma";
-}
-
-/// -1 when the method is missing, raises, or returns no fitting number.
-long long number_from(PyObject* object, const char* method_name) {
-  const Ref result = Ref::steal(PyObject_CallMethod(object, method_name, nullptr));
-  long long number = -1;
-  if (result && PyLong_Check(result.get())) number = PyLong_AsLongLong(result.get());
-  PyErr_Clear();
-  return number;
+/// A subclass, or a patch of the class, may read whatever it likes.
+bool reads_its_file(PyObject* wrapper, PyObject* type) {
+  PyTypeObject* const own = Py_TYPE(wrapper);
+  return reinterpret_cast<PyObject*>(own) == type &&
+         PyType_GetSlot(own, Py_tp_iter) == slot(unary<iterate>) &&
+         PyType_GetSlot(own, Py_tp_iternext) == slot(unary<next_block>);
 }
 
 }  // namespace
 
 Ref make_file_wrapper_type() { return Ref::steal(PyType_FromSpec(&kSpec)); }
 
-std::optional<FileRange> file_range_of(PyObject* wrapper) {
-  const Ref filelike = attribute_or_null(wrapper, "filelike");
-  if (!filelike || reads_something_else(filelike.get())) return {};
-
-  const long long descriptor = number_from(filelike.get(), "fileno");
-  struct stat status = {};
-  if (descriptor < 0 || descriptor > INT32_MAX ||
-      ::fstat(static_cast<int>(descriptor), &status) != 0 || !S_ISREG(status.st_mode))
-    return {};
-
-  const long long position = number_from(filelike.get(), "tell");
-  if (position < 0) return {};
-  const auto offset = static_cast<std::uint64_t>(position);
-  const auto size = static_cast<std::uint64_t>(status.st_size);
-  return FileRange{static_cast<int>(descriptor), offset, size > offset ? size - offset : 0};
+std::optional<FileRange> file_range_of(PyObject* wrapper, PyObject* type,
+                                       const RawFileTypes& types) {
+  if (!reads_its_file(wrapper, type)) return {};
+  const FileWrapperObject& object = object_of(wrapper);
+  // Blocks of no size end the response at once, and negative ones mean something else.
+  if (!object.filelike || object.blksize <= 0) return {};
+  const Ref filelike = Ref::borrow(object.filelike);
+  return raw_range_of(filelike.get(), types);
 }
 
 }  // namespace wsgix::python

@@ -8,8 +8,10 @@
 #include <utility>
 
 #include "call.hpp"
+#include "child_signals.hpp"
 #include "exception.hpp"
 #include "file_wrapper.hpp"
+#include "forked_copy.hpp"
 #include "input.hpp"
 #include "lingering_threads.hpp"
 #include "log_stream.hpp"
@@ -20,6 +22,7 @@
 #include "start_response.hpp"
 #include "text.hpp"
 #include "thread_record.hpp"
+#include "thread_state.hpp"
 
 namespace wsgix::python {
 namespace {
@@ -49,6 +52,7 @@ void call_and_log_failure(const char* module_name, const char* function, const L
   const Ref module = Ref::steal(PyImport_ImportModule(module_name));
   const Ref done =
       Ref::steal(module ? PyObject_CallMethod(module.get(), function, nullptr) : nullptr);
+  end_if_copy(ErrorCode::CopyCameBack, "an exit function", log);
   if (!done) Exception::take().log_traceback(log);
 }
 
@@ -58,7 +62,8 @@ Result<void> Interpreter::set_up() {
   state_ = PyInterpreterState_Get();
   const bool ready = make_types() && set_argv() && replace_streams() &&
                      extend_search_path(process_) && make_mod_wsgi_module() &&
-                     make_apache_module() && install_server_guard() && make_environ_template();
+                     make_apache_module() && install_server_guard() && make_environ_template() &&
+                     (is_in_worker() || let_children_get_signals());
   if (!ready) {
     const Exception cause = Exception::take();
     cause.log_traceback(log());
@@ -70,15 +75,16 @@ Result<void> Interpreter::set_up() {
 }
 
 bool Interpreter::make_types() {
-  types_ = {make_input_type(), make_log_type(), make_adapter_type(), make_file_wrapper_type(),
-            make_restricted_type()};
+  types_ = {make_input_type(),        make_log_type(),        make_adapter_type(),
+            make_file_wrapper_type(), make_restricted_type(), find_raw_file_types()};
   // Not below Exception: the handlers of frameworks must not take them for an error to answer.
   request_timeout_ =
       Ref::steal(PyErr_NewException("mod_wsgi.RequestTimeout", PyExc_BaseException, nullptr));
   client_disconnected_ =
       Ref::steal(PyErr_NewException("mod_wsgi.ClientDisconnected", PyExc_BaseException, nullptr));
   return types_.input && types_.log && types_.adapter && types_.file_wrapper && types_.restricted &&
-         request_timeout_ && client_disconnected_ && learn_to_count_references();
+         types_.raw_files && request_timeout_ && client_disconnected_ &&
+         learn_to_count_references();
 }
 
 bool Interpreter::learn_to_count_references() {
@@ -182,7 +188,7 @@ void Interpreter::end_kept_state() {
   PyThreadState* state = std::exchange(kept_state_, nullptr);
   if (!state) return;
   PyThreadState_Clear(state);
-  PyThreadState_Delete(state);
+  delete_thread_state(state);
 }
 
 void Interpreter::forget_python() {
@@ -192,6 +198,8 @@ void Interpreter::forget_python() {
   environ_template_.reset();
   count_references_.reset();
 }
+
+bool Interpreter::is_in_worker() const { return !or_empty(process_.process_group).empty(); }
 
 std::string Interpreter::description() const {
   const std::string_view group = or_empty(process_.process_group);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "log_target.hpp"
+#include "raw_file.hpp"
 #include "ref.hpp"
 #include "script.hpp"
 #include "wsgix/base/result.hpp"
@@ -27,6 +28,7 @@ struct Types {
   Ref adapter;
   Ref file_wrapper;
   Ref restricted;
+  RawFileTypes raw_files;
 };
 
 class Interpreter {
@@ -57,7 +59,11 @@ class Interpreter {
     kept_state_ = &first;
     keeping_thread_ = std::this_thread::get_id();
   }
-  /// Needs the GIL, held with another state of this interpreter.
+  bool keeps_state_of_this_thread() const noexcept {
+    return keeping_thread_ == std::this_thread::get_id();
+  }
+  /// Once only; later calls do nothing. Needs the GIL, held with another state of this
+  /// interpreter.
   void end_kept_state();
 
   const Types& types() const noexcept { return types_; }
@@ -81,6 +87,7 @@ class Interpreter {
   bool learn_to_count_references();
   bool replace_streams();
   bool make_mod_wsgi_module();
+  bool is_in_worker() const;
   bool make_apache_module();
   bool make_environ_template();
 

@@ -19,15 +19,17 @@ ErrorCode code_of(wsgix_interruption why) noexcept {
 int status_of(ErrorCode code) noexcept {
   switch (code) {
     case ErrorCode::RequestTimedOut: return 504;
+    case ErrorCode::TooManyInterpreters: return 503;
     case ErrorCode::ClientGone: return 499;  // nobody sees it but the access log
     default: return 500;
   }
 }
 
 void log_interruption(const Exception& cause, std::string_view script, const LogTarget& log) {
-  const Place place = cause.innermost();
-  log.text(kLogInfo, fmt::format("script {}: {} ended the request in {}, line {}, in {}", script,
-                                 cause.type_name(), place.file, place.line, place.function));
+  const SourceLocation location = cause.innermost();
+  log.text(kLogInfo,
+           fmt::format("script {}: {} ended the request in {}, line {}, in {}", script,
+                       cause.type_name(), location.file, location.line, location.function));
 }
 
 }  // namespace wsgix::python

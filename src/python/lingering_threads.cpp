@@ -64,12 +64,13 @@ bool is_below(const std::string& library, std::string_view file) {
 }
 
 /// The application's innermost frame; waiting itself is done by the standard library.
-std::string place_in_words(const std::vector<Place>& stack, const std::string& library) {
+std::string location_in_words(const std::vector<SourceLocation>& stack,
+                              const std::string& library) {
   if (stack.empty()) return "in no Python code";
-  const Place* shown = &stack.front();
-  for (const Place& place : stack) {
-    if (is_below(library, place.file)) continue;
-    shown = &place;
+  const SourceLocation* shown = &stack.front();
+  for (const SourceLocation& location : stack) {
+    if (is_below(library, location.file)) continue;
+    shown = &location;
     break;
   }
   return fmt::format("in {}, line {}, in {}", shown->file, shown->line, shown->function);
@@ -95,9 +96,9 @@ void warn_about_lingering_threads(const Interpreter& interpreter) {
   const std::string library = standard_library(threading.get());
   std::string list;
   for (const auto& [name, number] : threads) {
-    const std::vector<Place> stack = stack_of(frames.get(), number, kMostFrames);
-    list +=
-        fmt::format("{}'{}' is {}", list.empty() ? "" : "; ", name, place_in_words(stack, library));
+    const std::vector<SourceLocation> stack = stack_of(frames.get(), number, kMostFrames);
+    list += fmt::format("{}'{}' is {}", list.empty() ? "" : "; ", name,
+                        location_in_words(stack, library));
   }
   interpreter.log().warning(
       {ErrorCode::ThreadHoldsUpExit,

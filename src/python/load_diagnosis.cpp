@@ -21,7 +21,7 @@ std::string at_line(const std::string& file, long line) {
 }
 
 /// "app.wsgi, line 3": the script's own line that led there.
-std::string place_in_script(const Exception& cause, const std::string& script) {
+std::string location_in_script(const Exception& cause, const std::string& script) {
   return at_line(script, cause.innermost_in(script).line);
 }
 
@@ -40,7 +40,7 @@ Error diagnose_syntax(const Exception& cause, const std::string& script) {
   std::string what =
       file.empty() || file == script
           ? at_line(script, line)
-          : fmt::format("{} imports {}", place_in_script(cause, script), at_line(file, line));
+          : fmt::format("{} imports {}", location_in_script(cause, script), at_line(file, line));
   what += ": " + (message.empty() ? cause.summary() : message);
   const std::string_view source_line = trimmed(text);
   if (!source_line.empty()) what += fmt::format(": {}", source_line);
@@ -50,16 +50,16 @@ Error diagnose_syntax(const Exception& cause, const std::string& script) {
   return {ErrorCode::ScriptSyntaxError, what};
 }
 
-bool starts_server(const Place& place) {
+bool starts_server(const SourceLocation& location) {
   // The library's file as well, where the name alone says too little.
   constexpr std::array<std::string_view, 2> kFunctions = {"serve_forever", "run_simple"};
   constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kInFile = {
       std::pair{"run", "flask/app.py"}, std::pair{"run", "bottle.py"},
       std::pair{"make_server", "wsgiref/simple_server.py"},
       std::pair{"make_server", "werkzeug/serving.py"}};
-  return std::find(kFunctions.begin(), kFunctions.end(), place.function) != kFunctions.end() ||
+  return std::find(kFunctions.begin(), kFunctions.end(), location.function) != kFunctions.end() ||
          std::any_of(kInFile.begin(), kInFile.end(), [&](const auto& known) {
-           return place.function == known.first && place.file.ends_with(known.second);
+           return location.function == known.first && location.file.ends_with(known.second);
          });
 }
 
@@ -67,16 +67,16 @@ Error diagnose_missing_module(const Exception& cause, const std::string& script,
                               const wsgix_start& process) {
   const std::string name = text_attribute(cause.value(), "name");
   const std::string advice = advice_for_python2_module(name);
-  const std::string place = place_in_script(cause, script);
+  const std::string location = location_in_script(cause, script);
   if (!advice.empty()) {
     return {ErrorCode::ScriptUsesPython2,
-            fmt::format("{}: {} (a module of Python 2)", place, cause.message()), 0, advice};
+            fmt::format("{}: {} (a module of Python 2)", location, cause.message()), 0, advice};
   }
   const std::string_view version = Py_GetVersion();
   PyObject* prefix = PySys_GetObject("prefix");
   const std::string prefix_text = prefix ? str_of(prefix) : "unknown";
   return {ErrorCode::ScriptModuleNotFound,
-          fmt::format("{}: {}; this is Python {} with prefix {}", place, cause.message(),
+          fmt::format("{}: {}; this is Python {} with prefix {}", location, cause.message(),
                       version.substr(0, version.find(' ')), prefix_text),
           0, advice_for_missing_module(name, script, prefix_text, or_empty(process.process_group))};
 }
@@ -95,7 +95,7 @@ std::optional<Error> diagnose_python2_name(const Exception& cause, const std::st
   if (advice.empty()) return {};
   return Error{
       ErrorCode::ScriptUsesPython2,
-      fmt::format("{}: {}() exists in Python 2 only", place_in_script(cause, script), name), 0,
+      fmt::format("{}: {}() exists in Python 2 only", location_in_script(cause, script), name), 0,
       advice};
 }
 
@@ -121,23 +121,23 @@ std::vector<std::string> callables_in(PyObject* module) {
 Error diagnose_load(const Exception& cause, const std::string& script, const wsgix_start& process) {
   if (cause.is(PyExc_SyntaxError)) return diagnose_syntax(cause, script);
 
-  const std::string place = place_in_script(cause, script);
-  if (const Place server = cause.first_where(starts_server); server.line > 0) {
+  const std::string location = location_in_script(cause, script);
+  if (const SourceLocation server = cause.first_where(starts_server); server.line > 0) {
     return {ErrorCode::ScriptStartedServer,
             fmt::format("{}: the script starts a server of its own while it is imported ({}() in "
                         "{})",
-                        place, server.function, server.file)};
+                        location, server.function, server.file)};
   }
   if (cause.is(PyExc_SystemExit)) {
     return {ErrorCode::ScriptExited,
             fmt::format("{}: the script ended itself with SystemExit({}) while it was imported",
-                        place, cause.message())};
+                        location, cause.message())};
   }
   if (cause.is(PyExc_ModuleNotFoundError)) return diagnose_missing_module(cause, script, process);
   if (cause.is(PyExc_NameError)) {
     if (auto error = diagnose_python2_name(cause, script)) return std::move(*error);
   }
-  return {ErrorCode::ScriptRaised, fmt::format("{}: {}", place, cause.summary())};
+  return {ErrorCode::ScriptRaised, fmt::format("{}: {}", location, cause.summary())};
 }
 
 Error lacks_callable(PyObject* module, const std::string& wanted, const std::string& script) {
@@ -147,7 +147,10 @@ Error lacks_callable(PyObject* module, const std::string& wanted, const std::str
   std::string what = value ? fmt::format("script {}: '{}' is of type {}, which cannot be called",
                                          script, wanted, type_name(value.get()))
                            : fmt::format("script {} has no callable '{}'", script, wanted);
-  if (names.empty()) return {ErrorCode::ScriptLacksCallable, what + "; it has none at all"};
+  if (names.empty()) {
+    what += "; the script has no function or object that could be the application";
+    return {ErrorCode::ScriptLacksCallable, what};
+  }
 
   std::string list;
   for (std::size_t i = 0; i < std::min(names.size(), kMostNames); ++i)

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "exception.hpp"
+#include "forked_copy.hpp"
 #include "gil.hpp"
 #include "interruption.hpp"
 #include "load_diagnosis.hpp"
@@ -60,7 +61,7 @@ struct Context {
   bool was_interrupted() const { return request && request->was_interrupted(); }
 };
 
-/// A global of a module, or an attribute of what the script put in its place; null: not there.
+/// A global of a module, or an attribute of what the script put in its location; null: not there.
 Ref value_in(PyObject* module, const char* name) {
   // Not through getattr(): what is missing in a module would cost an exception on every request.
   if (PyModule_Check(module))
@@ -120,6 +121,7 @@ bool hook_wants_reload(PyObject* module, const Script& script, const Context& co
   const Ref path = filesystem_text(script.path());
   const Ref answer =
       Ref::steal(path ? PyObject_CallFunctionObjArgs(hook.get(), path.get(), nullptr) : nullptr);
+  end_if_copy(ErrorCode::CopyCameBack, "reload_required() of " + script.path(), context.log);
   const int wanted = answer ? PyObject_IsTrue(answer.get()) : -1;
   if (wanted >= 0) return wanted == 1;
   Exception cause = Exception::take();
@@ -149,8 +151,32 @@ bool is_reload_due(PyObject* module, const Script& script, const Context& contex
   return hook_wants_reload(module, script, context);
 }
 
-Error log_and_pass(Error error, const LogTarget& log) {
+/// Each request that needs a broken script executes it anew, because the cause may be elsewhere.
+/// What does not change is written down once; the lines after that only count. So it is for the
+/// processes of a group: the first one that fails writes it down.
+Error log_and_pass(Script& script, Error error, const Exception* cause, const LogTarget& log,
+                   const wsgix_start& process) {
+  constexpr const char* kRemedy = "see the first line with this number for this script";
+  if (const std::uint64_t repeated = script.count_failure(error)) {
+    log.error({error.code,
+               fmt::format("script {} fails as before; requests refused since: {}", script.path(),
+                           repeated),
+               0, kRemedy});
+    return error;
+  }
+  const std::uint64_t elsewhere =
+      process.count_failure ? process.count_failure(process.failures_context, script.digest(error))
+                            : 0;
+  if (elsewhere != 0) {
+    log.error({error.code,
+               fmt::format("script {} fails as before, in this process too; processes that it "
+                           "failed in: {}",
+                           script.path(), elsewhere + 1),
+               0, kRemedy});
+    return error;
+  }
   log.error(error);
+  if (cause) cause->log_traceback(log);
   return error;
 }
 
@@ -161,7 +187,7 @@ Error interrupted(const Script& script, const Context& context) {
 }
 
 /// The pending exception of a load, logged with its traceback.
-Error report(const Script& script, const Context& context) {
+Error report(Script& script, const Context& context) {
   const Shielded shielded(context.request);
   const Exception cause = Exception::take();
   if (context.was_interrupted()) {
@@ -171,10 +197,9 @@ Error report(const Script& script, const Context& context) {
     if (is_changed) cause.log_traceback(context.log);
     return interrupted(script, context);
   }
-  Error error = diagnose_load(cause, script.path(), context.interpreter.process());
-  context.log.error(error);
-  cause.log_traceback(context.log);
-  return error;
+  const wsgix_start& process = context.interpreter.process();
+  return log_and_pass(script, diagnose_load(cause, script.path(), process), &cause, context.log,
+                      process);
 }
 
 Result<ScriptSource> read_without_gil(const std::string& path) {
@@ -204,28 +229,32 @@ Ref execute(const ScriptSource& source, const Script& script) {
   return Ref::steal(PyImport_ExecCodeModuleObject(name.get(), code.get(), path.get(), nullptr));
 }
 
-std::optional<Error> load(const Script& script, const Context& context) {
+std::optional<Error> load(Script& script, const Context& context) {
   const Result<ScriptSource> source = read_without_gil(script.path());
   if (!source) {
     forget_module(script.module_name);
-    return log_and_pass(source.error(), context.log);
+    return log_and_pass(script, source.error(), nullptr, context.log,
+                        context.interpreter.process());
   }
+  script.found_version(source->modified_us);
   const LoadingScript here;
   const Ref module = execute(*source, script);
+  end_if_copy(ErrorCode::CopyCameBack, "the import of script " + script.path(), context.log);
   if (!module) {
     Error error = report(script, context);
     forget_module(script.module_name);
     return error;
   }
-  const std::string name(view(context.wanted.callable_name));
+  const std::string name(view_of(context.wanted.callable_name));
   if (name.empty() || callable_in(module.get(), name)) return {};
   // Not kept, so that the next request executes the repaired script.
   forget_module(script.module_name);
-  return log_and_pass(lacks_callable(module.get(), name, script.path()), context.log);
+  return log_and_pass(script, lacks_callable(module.get(), name, script.path()), nullptr,
+                      context.log, context.interpreter.process());
 }
 
 /// Nothing: the module is there or must be loaded. Otherwise how the request goes on.
-std::optional<Application> try_loaded(const Script& script, const Context& context) {
+std::optional<Application> try_loaded(Script& script, const Context& context) {
   const Ref module = loaded_module(script.module_name);
   if (!module) return {};
   if (is_reload_due(module.get(), script, context)) {
@@ -237,12 +266,14 @@ std::optional<Application> try_loaded(const Script& script, const Context& conte
     log_interruption(Exception::take(), script.path(), context.log);
     return Application{{}, false, interrupted(script, context)};
   }
-  const std::string name(view(context.wanted.callable_name));
+  const std::string name(view_of(context.wanted.callable_name));
   if (name.empty()) return Application{{}, false, {}};
   if (Ref callable = callable_in(module.get(), name))
     return Application{std::move(callable), false, {}};
-  return Application{
-      {}, false, log_and_pass(lacks_callable(module.get(), name, script.path()), context.log)};
+  return Application{{},
+                     false,
+                     log_and_pass(script, lacks_callable(module.get(), name, script.path()),
+                                  nullptr, context.log, context.interpreter.process())};
 }
 
 Script::LoadTurn begin_or_wait(Script& script, const Context& context,
@@ -270,20 +301,22 @@ Error diagnose_service(const Exception& cause, const Script& script,
                        const Interpreter& interpreter) {
   if (cause.is(PyExc_SyntaxError) || cause.is(PyExc_ModuleNotFoundError))
     return diagnose_load(cause, script.path(), interpreter.process());
-  const Place place = cause.innermost_in(script.path());
+  const SourceLocation location = cause.innermost_in(script.path());
   return {ErrorCode::ScriptRaised, fmt::format("service script {}, line {}: {}", script.path(),
-                                               place.line, cause.summary())};
+                                               location.line, cause.summary())};
 }
 
 }  // namespace
 
 std::optional<Error> execute_service(Interpreter& interpreter, const wsgix_script& wanted,
                                      const LogTarget& log) {
-  Script& script = interpreter.script(view(wanted.path));
+  Script& script = interpreter.script(view_of(wanted.path));
   module_name_of(script, interpreter.process());
   const Result<ScriptSource> source = read_without_gil(script.path());
-  if (!source) return log_and_pass(source.error(), log);
-  if (const Ref module = execute(*source, script)) return {};
+  if (!source) return log_and_pass(script, source.error(), nullptr, log, interpreter.process());
+  const Ref module = execute(*source, script);
+  end_if_copy_of_service("service script " + script.path(), log);
+  if (module) return {};
   const Exception cause = Exception::take();
   if (cause.is(PyExc_SystemExit)) return {};
   Error error = diagnose_service(cause, script, interpreter);
@@ -296,7 +329,7 @@ std::optional<Error> execute_service(Interpreter& interpreter, const wsgix_scrip
 Application load_application(Interpreter& interpreter, const wsgix_script& wanted,
                              const LogTarget& log, RunningRequest* request) {
   const Context context{interpreter, wanted, log, request};
-  Script& script = interpreter.script(view(wanted.path));
+  Script& script = interpreter.script(view_of(wanted.path));
   module_name_of(script, interpreter.process());
   std::optional<LoadingPhase> phase;
   while (true) {
@@ -313,8 +346,9 @@ Application load_application(Interpreter& interpreter, const wsgix_script& wante
       }
       case Script::LoadTurn::Loaded:
         if (!failure) break;
-        log.error(*failure);
-        return {{}, false, std::move(failure)};
+        return {{},
+                false,
+                log_and_pass(script, std::move(*failure), nullptr, log, interpreter.process())};
       case Script::LoadTurn::Interrupted:
         request->shield();  // what was to be raised has done its work
         return {{}, false, interrupted(script, context)};

@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "log_stream.hpp"
 
+#include <unistd.h>
+
 #include <new>
 #include <string>
 #include <utility>
 
 #include "call.hpp"
+#include "per_thread.hpp"
 #include "text.hpp"
+#include "wsgix/base/process_copy.hpp"
 
 namespace wsgix::python {
 namespace {
 
 enum class Kind : unsigned char { Stdout, Stderr, Errors };
+
+/// What is held back of a line whose end has not been written.
+constexpr std::size_t kLongestPartialLine = 1024 * 1024;
 
 struct LogObject {
   PyObject_HEAD Kind kind;
@@ -19,6 +26,7 @@ struct LogObject {
   const wsgix_start* process;    // of stdout and stderr
   const wsgix_request* request;  // of wsgi.errors, while its request runs
   std::string partial;           // of wsgi.errors: a line without its end
+  pid_t copy;                    // the forked copy that `partial` is of; 0: none
 };
 
 /// What a thread has written without a newline, and where its lines go.
@@ -26,27 +34,39 @@ struct ThreadLines {
   const LogTarget* request = nullptr;
   const wsgix_start* process = nullptr;
   std::string partial[2];  // by Kind
+  pid_t copy = 0;          // the forked copy that they are of; 0: none
 
   ~ThreadLines() {
     if (!process) return;
+    if (this_process_is_a_copy() && copy != ::getpid()) return;
     for (std::string& line : partial) LogTarget(*process).text(kLogError, std::exchange(line, {}));
   }
 };
 
-thread_local ThreadLines thread_lines;
+ThreadLines& thread_lines() { return per_thread<ThreadLines>(); }
 
 LogObject& object_of(PyObject* self) noexcept { return *reinterpret_cast<LogObject*>(self); }
 
+/// What was begun before the fork is finished by the process that was forked.
+void forget_what_was_copied(LogObject& log) noexcept {
+  const bool is_errors = log.kind == Kind::Errors;
+  const pid_t here = ::getpid();
+  if (std::exchange(is_errors ? log.copy : thread_lines().copy, here) == here) return;
+  if (is_errors) return log.partial.clear();
+  for (std::string& line : thread_lines().partial) line.clear();
+}
+
 std::string& partial_of(LogObject& log) noexcept {
+  if (this_process_is_a_copy()) forget_what_was_copied(log);
   return log.kind == Kind::Errors ? log.partial
-                                  : thread_lines.partial[static_cast<std::size_t>(log.kind)];
+                                  : thread_lines().partial[static_cast<std::size_t>(log.kind)];
 }
 
 void write_record(const LogObject& log, std::string_view text) {
   if (log.kind == Kind::Errors)
     LogTarget(*log.request).text(kLogError, text);
-  else if (thread_lines.request)
-    thread_lines.request->text(kLogError, text);
+  else if (thread_lines().request)
+    thread_lines().request->text(kLogError, text);
   else
     LogTarget(*log.process).text(kLogError, text);
 }
@@ -57,7 +77,7 @@ void write_out_partial(LogObject& log) {
 }
 
 void write_lines(LogObject& log, std::string_view bytes) {
-  if (log.kind != Kind::Errors) thread_lines.process = log.process;
+  if (log.kind != Kind::Errors) thread_lines().process = log.process;
   std::string& partial = partial_of(log);
   const std::size_t last_newline = bytes.rfind('\n');
   if (last_newline != std::string_view::npos) {
@@ -68,11 +88,7 @@ void write_lines(LogObject& log, std::string_view bytes) {
   }
   partial += bytes;
   // A program that never ends its lines must not fill the memory.
-  while (partial.size() > kLogLineBytes) {
-    const std::size_t size = record_size(partial);
-    write_record(log, std::string_view(partial).substr(0, size));
-    partial.erase(0, size);
-  }
+  if (partial.size() > kLongestPartialLine) write_record(log, std::exchange(partial, {}));
 }
 
 const char* name_of(Kind kind) noexcept {
@@ -138,9 +154,14 @@ Ref close(PyObject* self) {
   return Ref::borrow(Py_None);
 }
 
-Ref fileno(PyObject*) {
-  PyErr_SetString(PyExc_OSError, "a mod_wsgi log stream has no file descriptor");
-  return {};
+/// For children of the application, faulthandler and loggers that ask: what is written there goes
+/// to the error log without a request. 2 is the log in httpd, and in a worker a pipe to its
+/// supervisor, which writes it there.
+Ref fileno(PyObject* self) {
+  LogObject& log = object_of(self);
+  if (log.closed && !is_usable(log, "fileno")) return {};
+  write_out_partial(log);  // what comes next must not come before it
+  return Ref::steal(PyLong_FromLong(STDERR_FILENO));
 }
 
 Ref yes(PyObject*) { return Ref::borrow(Py_True); }
@@ -172,7 +193,7 @@ PyMethodDef kMethods[] = {
     {"writelines", method<writelines>, METH_O, "writelines(iterable of bytes)"},
     {"flush", method_noargs<flush>, METH_NOARGS, "flush(): an incomplete line becomes a record"},
     {"close", method_noargs<close>, METH_NOARGS, "close()"},
-    {"fileno", method_noargs<fileno>, METH_NOARGS, "fileno(): raises OSError"},
+    {"fileno", method_noargs<fileno>, METH_NOARGS, "fileno(): a descriptor of the error log"},
     {"isatty", method_noargs<no>, METH_NOARGS, "isatty() -> False"},
     {"readable", method_noargs<no>, METH_NOARGS, "readable() -> False"},
     {"seekable", method_noargs<no>, METH_NOARGS, "seekable() -> False"},
@@ -212,7 +233,7 @@ Ref new_errors_stream(PyObject* log_type) { return new_log(log_type, Kind::Error
 
 Ref wrap_stream(PyObject* raw) {
   const Ref io = Ref::steal(PyImport_ImportModule("io"));
-  const Ref wrapper = Ref::steal(io ? PyObject_GetAttrString(io.get(), "TextIOWrapper") : nullptr);
+  const Ref wrapper = io ? attribute(io.get(), "TextIOWrapper") : Ref();
   const Ref args = Ref::steal(Py_BuildValue("(O)", raw));
   const Ref options = Ref::steal(
       Py_BuildValue("{s:s,s:s,s:s,s:O,s:O}", "encoding", "utf-8", "errors", "replace", "newline",
@@ -220,6 +241,18 @@ Ref wrap_stream(PyObject* raw) {
   if (!wrapper || !args || !options) return {};
   return Ref::steal(PyObject_Call(wrapper.get(), args.get(), options.get()));
 }
+
+void write_out_lines_of_thread() {
+  if (this_process_is_a_copy() && thread_lines().copy != ::getpid()) return;
+  for (std::string& line : thread_lines().partial) {
+    if (line.empty() || !thread_lines().process) continue;
+    const LogTarget process(*thread_lines().process);
+    (thread_lines().request ? *thread_lines().request : process)
+        .text(kLogError, std::exchange(line, {}));
+  }
+}
+
+void write_out_errors(PyObject* raw) { write_out_partial(object_of(raw)); }
 
 void begin_errors(PyObject* raw, const wsgix_request& request) noexcept {
   object_of(raw).request = &request;
@@ -232,16 +265,15 @@ void end_errors(PyObject* raw) {
 
 bool is_closed(PyObject* raw) noexcept { return object_of(raw).closed; }
 
-StreamsFollowRequest::StreamsFollowRequest(const wsgix_request& request) noexcept
-    : target_(request) {
-  thread_lines.request = &target_;
+StreamsFollowRequest::StreamsFollowRequest(const wsgix_request& request) : target_(request) {
+  thread_lines().request = &target_;
 }
 
 StreamsFollowRequest::~StreamsFollowRequest() {
-  for (std::string& line : thread_lines.partial) {
+  for (std::string& line : thread_lines().partial) {
     if (!line.empty()) target_.text(kLogError, std::exchange(line, {}));
   }
-  thread_lines.request = nullptr;
+  thread_lines().request = nullptr;
 }
 
 }  // namespace wsgix::python

@@ -18,6 +18,12 @@ Ref new_errors_stream(PyObject* log_type);
 /// io.TextIOWrapper over a raw stream; owns it.
 Ref wrap_stream(PyObject* raw);
 
+/// What this thread has begun on sys.stdout and sys.stderr becomes a record; in a forked copy only
+/// what the copy itself has begun.
+void write_out_lines_of_thread();
+/// The same for wsgi.errors.
+void write_out_errors(PyObject* raw);
+
 void begin_errors(PyObject* raw, const wsgix_request& request) noexcept;
 /// Writes out an incomplete line. Afterwards writing raises RuntimeError.
 void end_errors(PyObject* raw);
@@ -27,7 +33,7 @@ bool is_closed(PyObject* raw) noexcept;
 /// While it lives, process streams of this thread write to that request's log.
 class [[nodiscard]] StreamsFollowRequest {
  public:
-  explicit StreamsFollowRequest(const wsgix_request& request) noexcept;
+  explicit StreamsFollowRequest(const wsgix_request& request);
   ~StreamsFollowRequest();
   StreamsFollowRequest(const StreamsFollowRequest&) = delete;
   StreamsFollowRequest& operator=(const StreamsFollowRequest&) = delete;

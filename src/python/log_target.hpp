@@ -15,16 +15,13 @@ inline constexpr int kLogError = 3;
 inline constexpr int kLogWarning = 4;
 inline constexpr int kLogInfo = 6;
 
-/// Longer lines become several records.
-inline constexpr std::size_t kLogLineBytes = 8192;
-
 /// The log of one request, or that of the process. A small value; borrows what it points to.
 class LogTarget {
  public:
   explicit LogTarget(const wsgix_start& process) noexcept : process_(&process) {}
   explicit LogTarget(const wsgix_request& request) noexcept : request_(&request) {}
 
-  /// Any text: one record per line, control characters escaped.
+  /// Any text: one record per line, as it is; whoever writes the log escapes it.
   void text(int level, std::string_view text) const;
   void error(const Error& error) const { text(kLogError, to_log_line(error)); }
   void warning(const Error& error) const { text(kLogWarning, to_log_line(error)); }
@@ -36,10 +33,7 @@ class LogTarget {
   const wsgix_request* request_ = nullptr;
 };
 
-/// How much of `line` makes one record: without cutting a UTF-8 sequence.
-std::size_t record_size(std::string_view line);
-
-/// The line with everything that could forge or hide log text made visible.
+/// For lines that are read as lines before they reach a log: without control characters.
 std::string printable(std::string_view line);
 
 }  // namespace wsgix::python

@@ -3,14 +3,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <string_view>
 #include <system_error>
+
+#include "wsgix/base/accounts.hpp"
 
 namespace wsgix::python {
 namespace {
@@ -20,13 +20,12 @@ int check(const std::string& path, int mode) {
   return ::faccessat(AT_FDCWD, path.c_str(), mode, AT_EACCESS) == 0 ? 0 : errno;
 }
 
-std::string refusal(const std::string& path, std::string_view verb, int os_errno) {
+std::string obstacle(const std::string& path, std::string_view verb, int os_errno) {
   struct stat status = {};
   if (os_errno != EACCES || ::stat(path.c_str(), &status) != 0) {
     return fmt::format("{}: {}", path, std::generic_category().message(os_errno));
   }
-  return fmt::format("user {} cannot {} {} (mode {:04o}, owner {})", name_of_user(::geteuid()),
-                     verb, path, status.st_mode & 07777u, name_of_user(status.st_uid));
+  return describe_refusal(::geteuid(), verb, path, status);
 }
 
 }  // namespace
@@ -37,24 +36,15 @@ std::string obstacle_to_reading(const std::string& path) {
        slash = path.find('/', slash + 1)) {
     const std::string directory = path.substr(0, slash);
     struct stat status = {};
-    if (::stat(directory.c_str(), &status) != 0) return refusal(directory, "search", errno);
+    if (::stat(directory.c_str(), &status) != 0) return obstacle(directory, "search", errno);
     if (!S_ISDIR(status.st_mode)) return directory + " is not a directory";
-    if (const int os_errno = check(directory, X_OK)) return refusal(directory, "search", os_errno);
+    if (const int os_errno = check(directory, X_OK)) return obstacle(directory, "search", os_errno);
   }
   struct stat status = {};
-  if (::stat(path.c_str(), &status) != 0) return refusal(path, "reach", errno);
+  if (::stat(path.c_str(), &status) != 0) return obstacle(path, "reach", errno);
   const int mode = S_ISDIR(status.st_mode) ? R_OK | X_OK : R_OK;
   const int os_errno = check(path, mode);
-  return os_errno ? refusal(path, "read", os_errno) : std::string();
-}
-
-std::string name_of_user(unsigned uid) {
-  passwd entry = {};
-  passwd* found = nullptr;
-  std::array<char, 4096> buffer = {};
-  if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found)
-    return found->pw_name;
-  return std::to_string(uid);
+  return os_errno ? obstacle(path, "read", os_errno) : std::string();
 }
 
 }  // namespace wsgix::python

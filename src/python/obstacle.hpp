@@ -10,7 +10,4 @@ namespace wsgix::python {
 /// way. For a directory reading includes searching it.
 std::string obstacle_to_reading(const std::string& path);
 
-/// "www-data", or the number when the account has no name.
-std::string name_of_user(unsigned uid);
-
 }  // namespace wsgix::python

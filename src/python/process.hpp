@@ -20,14 +20,16 @@ namespace wsgix::python {
 /// Made by start(), ended by stop(); see wsgix_runtime for who may call when.
 class Process {
  public:
-  explicit Process(const wsgix_start& start) noexcept : start_(start) {}
+  explicit Process(const wsgix_start& start);
 
   /// Sets up the main interpreter on the thread that has just initialised Python, and gives up
   /// the GIL.
   Result<void> adopt_main_interpreter();
 
-  /// The calling thread in the interpreter of that application group; both are made when
+  /// The calling thread in the interpreter of the script's application group; both are made when
   /// missing. Call it without any GIL.
+  Result<ThreadRecord*> attach(const wsgix_script& script);
+  /// The same for an interpreter that is there. "": the main one.
   Result<ThreadRecord*> attach(std::string_view application_group);
 
   /// From now on that signal writes the stacks of all threads to the descriptor. That Python
@@ -52,8 +54,12 @@ class Process {
     std::atomic<Interpreter*> ready = nullptr;
   };
 
-  Slot& slot_of(std::string_view application_group);
-  Result<Interpreter*> find_or_create(std::string_view application_group);
+  enum class NamedBy { Configuration, Request };
+
+  Result<ThreadRecord*> attach(std::string_view application_group, NamedBy named_by);
+  /// Null: the name is a new one of a request, and there are as many as may be.
+  Slot* slot_of(std::string_view application_group, NamedBy named_by);
+  Result<Interpreter*> find_or_create(std::string_view application_group, NamedBy named_by);
   Result<std::unique_ptr<Interpreter>> create_sub_interpreter(std::string_view name);
   bool end_sub_interpreter(Interpreter& interpreter);
   void stop_in(Interpreter& interpreter);
@@ -65,7 +71,8 @@ class Process {
   Interpreter* main_ = nullptr;
   std::mutex slots_mutex_;  // guards slots_
   std::map<std::string, Slot, std::less<>> slots_;
-  std::mutex running_mutex_;  // held while a thread's states are released
+  std::size_t named_by_requests_ = 0;  // of them; guarded as they are
+  std::mutex running_mutex_;           // held while a thread's states are released
   std::atomic<bool> running_ = false;
 };
 

@@ -100,7 +100,8 @@ std::string advice_for_python2_name(std::string_view name) {
   }
   const std::string_view replacement = replacement_in(kNames, name);
   if (replacement.empty()) return {};
-  return fmt::format("use {} in its place, and port the rest of the code to Python 3", replacement);
+  return fmt::format("use {} in its location, and port the rest of the code to Python 3",
+                     replacement);
 }
 
 std::string advice_for_python2_module(std::string_view name) {

@@ -9,12 +9,29 @@
 #include <structmember.h>
 // clang-format on
 
+#include <charconv>
+#include <string_view>
+
 #if PY_VERSION_HEX < 0x030A0000 || Py_LIMITED_API + 0 < 0x030A0000
 // Exported by every CPython 3, but declared for the stable ABI only since 3.10.
 extern "C" const char* PyUnicode_AsUTF8AndSize(PyObject* text, Py_ssize_t* size);
 #endif
 
 namespace wsgix::python {
+
+/// "3.11", of the CPython that runs: the stable ABI says nothing of it at compile time.
+inline std::string_view running_python() noexcept {
+  const std::string_view version = Py_GetVersion();
+  return version.substr(0, version.find('.', version.find('.') + 1));
+}
+
+/// 11
+inline int running_python_minor() noexcept {
+  const std::string_view version = running_python();
+  int minor = 0;
+  std::from_chars(version.data() + version.find('.') + 1, version.data() + version.size(), minor);
+  return minor;
+}
 
 inline PyObject* new_ref(PyObject* object) noexcept {
   Py_INCREF(object);

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include "forked_copy.hpp"
 #include "gil.hpp"
+#include "text.hpp"
 
 namespace wsgix::python {
 namespace {
@@ -36,6 +38,8 @@ std::string RequestBody::read(std::size_t size) {
     receive(bytes, size - bytes.size());
   }
   if (bytes.size() < size && !is_over()) {
+    end_if_copied();
+    if (is_over()) return bytes;
     const GilRelease no_gil;
     receive_all(bytes, size);
   }
@@ -99,7 +103,21 @@ std::size_t RequestBody::take_pending(std::string& into, std::size_t size) {
   return taken;
 }
 
+/// What comes next belongs to the process that got the request. A body that does not exist is
+/// nobody's.
+void RequestBody::end_if_copied() {
+  if (!this_process_is_a_copy()) return;
+  if (!request_.has_body) {
+    at_end_ = true;
+    return;
+  }
+  end_if_copy(ErrorCode::CopyReadBody, "script " + std::string(view_of(request_.script.path)),
+              LogTarget(request_));
+}
+
 bool RequestBody::receive(std::string& into, std::size_t size) {
+  if (is_over()) return false;
+  end_if_copied();
   if (is_over()) return false;
   const std::size_t before = into.size();
   const std::size_t piece = piece_for(size, before);

@@ -37,6 +37,7 @@ class RequestBody {
   Turn& turn() noexcept { return turn_; }
 
  private:
+  void end_if_copied();
   std::size_t take_pending(std::string& into, std::size_t size);
   /// Appends one piece of at most `size` bytes. False at the end or on failure.
   bool receive(std::string& into, std::size_t size);

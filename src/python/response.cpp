@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "forked_copy.hpp"
 #include "gil.hpp"
 #include "text.hpp"
 #include "wsgix/wsgi/environ.hpp"
@@ -37,7 +38,15 @@ ResponseHead::Piece ResponseHead::store(std::string_view bytes) {
   return at;
 }
 
+/// In a copy that the application forked: whatever it sends would be taken for another answer.
+void Response::end_if_copied() const {
+  if (!this_process_is_a_copy()) return;
+  end_if_copy(ErrorCode::CopyAnswered, fmt::format("script {}", view_of(request_.script.path)),
+              log_);
+}
+
 Sent Response::send_head() {
+  end_if_copied();
   if (head_was_sent_) return lost_ ? Sent::Lost : Sent::Done;
   if (!head_) {
     PyErr_SetString(PyExc_RuntimeError,
@@ -56,14 +65,31 @@ Sent Response::send_head() {
   return call(bytes, [&] { return request_.calls->send_head(request_.stream, &head); });
 }
 
+/// Says once that the rest is left out.
+bool Response::may_hint(const std::vector<wsgix_field>& headers) {
+  constexpr std::size_t kBytesPerFrame = 4;  // as a frame of the daemon's child counts them
+  std::size_t bytes = kBytesPerFrame;
+  for (const auto& [name, value] : headers) bytes += name.size + value.size + kBytesPerField;
+  hint_bytes_ += bytes;
+  if (++hints_ <= wsgi::kMostEarlyHints && hint_bytes_ <= wsgi::kMostEarlyHintBytes) return true;
+  if (!std::exchange(left_hints_out_, true)) {
+    log_.warning({ErrorCode::TooManyHints,
+                  fmt::format("wsgix.early_hints was called for more than {} responses or {} bytes "
+                              "in one request: the rest is left out",
+                              wsgi::kMostEarlyHints, wsgi::kMostEarlyHintBytes)});
+  }
+  return false;
+}
+
 void Response::send_hints(const ResponseHead& hints) {
+  end_if_copied();
   std::vector<wsgix_field> headers;
   for (std::size_t i = 0; i < hints.header_count(); ++i) {
     const std::string_view name = hints.name(i);
     if (wsgi::is_hop_by_hop(name) || wsgi::equals_ignoring_case(name, kContentLength)) continue;
     headers.push_back({text_of(name), text_of(hints.value(i))});
   }
-  if (headers.empty()) return;
+  if (headers.empty() || !may_hint(headers)) return;
   const GilRelease no_gil;
   request_.calls->early_hints(request_.stream, headers.data(), headers.size());
 }
@@ -85,6 +111,7 @@ Sent Response::send_body(std::string_view bytes) {
 }
 
 Sent Response::flush() {
+  end_if_copied();
   if (lost_) return Sent::Lost;
   if (declared_ && sent_ == *declared_) return Sent::Done;
   const GilRelease no_gil;
@@ -137,7 +164,7 @@ std::vector<wsgix_field> Response::headers_to_send() const {
     if (wsgi::is_hop_by_hop(name)) {
       log_.warning({ErrorCode::HeaderDropped,
                     fmt::format("response header '{}: {}' of {} is not passed on", name,
-                                head_->value(i), view(request_.script.path))});
+                                head_->value(i), view_of(request_.script.path))});
       continue;
     }
     // Two equal lengths say nothing new, and some clients refuse them.

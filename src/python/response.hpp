@@ -95,7 +95,9 @@ class Response {
   Turn& turn() noexcept { return turn_; }
 
  private:
+  void end_if_copied() const;
   bool read_declared_length();
+  bool may_hint(const std::vector<wsgix_field>& headers);
   std::vector<wsgix_field> headers_to_send() const;
   template <typename Call>
   Sent call(std::size_t bytes, Call transmit);
@@ -110,6 +112,9 @@ class Response {
   int lost_ = 0;
   bool head_was_sent_ = false;
   bool had_excess_ = false;
+  std::size_t hints_ = 0;  // asked for so far
+  std::size_t hint_bytes_ = 0;
+  bool left_hints_out_ = false;
   Turn turn_;
 };
 

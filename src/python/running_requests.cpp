@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "forked_copy.hpp"
+
 namespace wsgix::python {
 
 std::vector<RunningRequests::Entry> RunningRequests::find(std::uint64_t id) const {
@@ -70,6 +72,7 @@ void RunningRequest::let_python_forget() const {
 }
 
 void RunningRequest::shield() {
+  end_if_copy();  // another thread may have held the mutex at the fork
   const std::lock_guard lock(all_.mutex_);
   shielded_ = true;
   if (std::exchange(may_be_pending_, false)) PyThreadState_SetAsyncExc(thread_, nullptr);

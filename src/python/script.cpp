@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "script.hpp"
 
+#include <functional>
+#include <string_view>
 #include <utility>
 
 namespace wsgix::python {
@@ -35,6 +37,22 @@ void Script::finish(std::optional<Error> failure) {
     failure_ = std::move(failure);
   }
   finished_.notify_all();
+}
+
+std::uint64_t Script::count_failure(const Error& error) {
+  if (last_failure_ == error.what) return ++repeated_;
+  last_failure_ = error.what;
+  repeated_ = 0;
+  return 0;
+}
+
+std::uint64_t Script::digest(const Error& error) const {
+  const std::hash<std::string_view> hash;
+  return hash(path_) ^ (hash(error.what) << 1) ^ static_cast<std::uint64_t>(version_us_);
+}
+
+void Script::found_version(std::int64_t modified_us) {
+  if (std::exchange(version_us_, modified_us) != modified_us) last_failure_.clear();
 }
 
 bool Script::is_being_loaded() const {

@@ -37,11 +37,21 @@ class Script {
   void wake();
   bool is_being_loaded() const;
 
+  /// How often the same version failed with the same words before; 0: this is news. Guarded by the
+  /// GIL, as is the next.
+  std::uint64_t count_failure(const Error& error);
+  void found_version(std::int64_t modified_us);
+  /// Stands for that failure of this version, in every process of a group.
+  std::uint64_t digest(const Error& error) const;
+
   /// sys.modules key, filled in by the first load; guarded by the GIL.
   std::string module_name;
 
  private:
   const std::string path_;
+  std::string last_failure_;
+  std::int64_t version_us_ = 0;
+  std::uint64_t repeated_ = 0;
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable finished_;
   bool loading_ = false;

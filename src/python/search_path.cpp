@@ -45,7 +45,7 @@ bool extend_search_path(const wsgix_start& start) {
     const Ref before = Ref::steal(PySequence_List(path));
     if (!site || !before) return false;
     for (std::size_t i = 0; i < start.python_path_count; ++i)
-      if (!add_site_directory(site.get(), view(start.python_path[i]))) return false;
+      if (!add_site_directory(site.get(), view_of(start.python_path[i]))) return false;
     const Ref added = entries_not_in(path, before.get());
     const Ref ordered = Ref::steal(added ? PySequence_Concat(added.get(), before.get()) : nullptr);
     if (!ordered || PyList_SetSlice(path, 0, PyList_Size(path), ordered.get()) != 0) return false;
@@ -57,7 +57,7 @@ bool extend_search_path(const wsgix_start& start) {
 
 void warn_about_search_path(const wsgix_start& start) {
   for (std::size_t i = 0; i < start.python_path_count; ++i) {
-    const std::string path(view(start.python_path[i]));
+    const std::string path(view_of(start.python_path[i]));
     const std::string obstacle = obstacle_to_reading(path);
     if (obstacle.empty()) continue;
     LogTarget(start).warning(

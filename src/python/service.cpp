@@ -22,14 +22,14 @@ Error report_unready(const std::string& service, const LogTarget& log) {
 
 std::optional<Error> run_service_script(Process& process, const wsgix_script& script) {
   const LogTarget log(process.start());
-  const Result<ThreadRecord*> record = process.attach(view(script.application_group));
+  const Result<ThreadRecord*> record = process.attach(script);
   if (!record) {
     log.error(record.error());
     return record.error();
   }
   const GilGuard gil((*record)->state);
   const TerminationRaises termination((*record)->interpreter);
-  if (!termination.is_ready()) return report_unready(std::string(view(script.path)), log);
+  if (!termination.is_ready()) return report_unready(std::string(view_of(script.path)), log);
   return execute_service((*record)->interpreter, script, log);
 }
 

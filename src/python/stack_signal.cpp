@@ -11,6 +11,8 @@
 
 #include "plain_thread.hpp"
 #include "ref.hpp"
+#include "thread_state.hpp"
+#include "wsgix/base/process_copy.hpp"
 
 namespace wsgix::python {
 namespace {
@@ -20,7 +22,8 @@ std::atomic<sem_t*> wanted_by_signal = nullptr;
 
 void on_signal(int) {
   const int saved_errno = errno;
-  if (sem_t* wanted = wanted_by_signal) ::sem_post(wanted);
+  sem_t* const wanted = wanted_by_signal;
+  if (wanted && !this_process_is_a_copy()) ::sem_post(wanted);
   errno = saved_errno;
 }
 
@@ -67,7 +70,7 @@ class Witness {
   }
 
   void serve() {
-    PyThreadState* state = PyThreadState_New(&interpreter_);
+    PyThreadState* state = new_thread_state(&interpreter_);
     ::sem_post(&done_);
     while (true) {
       wait_for(asked_);
@@ -78,7 +81,7 @@ class Witness {
     PyEval_RestoreThread(state);
     PyThreadState_Clear(state);
     PyEval_SaveThread();
-    PyThreadState_Delete(state);
+    delete_thread_state(state);
   }
 
   PyInterpreterState& interpreter_;

@@ -26,8 +26,8 @@ std::string heading_of(const Entry& entry) {
 }
 
 void add_stack(std::vector<std::string>& lines, const Entry& entry, PyObject* frames) {
-  lines.push_back(printable(heading_of(entry)));
-  const std::vector<Place> stack = stack_of(frames, entry.thread, kMostFrames);
+  lines.push_back(heading_of(entry));
+  const std::vector<SourceLocation> stack = stack_of(frames, entry.thread, kMostFrames);
   if (stack.empty()) {
     lines.emplace_back(entry.waits_for_load ? "  waits for the thread that loads its script"
                                             : "  runs no Python code at this moment");
@@ -35,9 +35,9 @@ void add_stack(std::vector<std::string>& lines, const Entry& entry, PyObject* fr
   const std::size_t shown = std::min(stack.size(), kMostFrames);
   if (shown < stack.size()) lines.push_back(fmt::format("  only the last {} frames:", shown));
   for (std::size_t i = shown; i > 0; --i) {
-    const Place& place = stack[i - 1];
-    lines.push_back(printable(
-        fmt::format("  File \"{}\", line {}, in {}", place.file, place.line, place.function)));
+    const SourceLocation& location = stack[i - 1];
+    lines.push_back(fmt::format("  File \"{}\", line {}, in {}", location.file, location.line,
+                                location.function));
   }
 }
 
@@ -60,14 +60,14 @@ Ref current_frames() {
   return frames;
 }
 
-std::vector<Place> stack_of(PyObject* frames, unsigned long thread, std::size_t most) {
-  std::vector<Place> stack;
+std::vector<SourceLocation> stack_of(PyObject* frames, unsigned long thread, std::size_t most) {
+  std::vector<SourceLocation> stack;
   const Ref number = Ref::steal(PyLong_FromUnsignedLong(thread));
   Ref frame =
       Ref::borrow(number && frames ? PyDict_GetItemWithError(frames, number.get()) : nullptr);
   PyErr_Clear();
   while (frame && frame.get() != Py_None && stack.size() <= most) {
-    stack.push_back(place_of_frame(frame.get()));
+    stack.push_back(location_of_frame(frame.get()));
     frame = attribute_or_null(frame.get(), "f_back");
   }
   return stack;

@@ -16,7 +16,7 @@ namespace wsgix::python {
 Ref current_frames();
 /// The frames of that thread, innermost first, at most `most` and one more; empty: it runs no
 /// Python code. Leaves no exception pending.
-std::vector<Place> stack_of(PyObject* frames, unsigned long thread, std::size_t most);
+std::vector<SourceLocation> stack_of(PyObject* frames, unsigned long thread, std::size_t most);
 
 /// Lines for the thread that runs that request, or with 0 for every thread that runs one. Call it
 /// without any GIL.

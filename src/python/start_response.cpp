@@ -57,6 +57,8 @@ bool read_header(PyObject* item, std::string& name, std::string& value) {
 bool read_headers(PyObject* headers, ResponseHead& head) {
   std::string name;
   std::string value;
+  if (!keeps_rule(wsgi::object_to_header_count(static_cast<std::size_t>(PyList_Size(headers)))))
+    return false;
   for (Py_ssize_t i = 0; i < PyList_Size(headers); ++i) {
     const Ref item = Ref::borrow(PyList_GetItem(headers, i));
     if (!read_header(item.get(), name, value)) return false;
@@ -99,7 +101,7 @@ Ref start_response(PyObject* self, PyObject* args) {
   ResponseHead head;
   if (!read_status(status, head) || !read_headers(headers, head)) return {};
   response->set_head(std::move(head));
-  return Ref::steal(PyObject_GetAttrString(self, "write"));
+  return attribute(self, "write");
 }
 
 Ref write(PyObject* self, PyObject* data) {

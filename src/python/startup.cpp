@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "startup.hpp"
 
+#include <dlfcn.h>
 #include <fmt/format.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <clocale>
 #include <cstdlib>
 #include <string>
@@ -21,15 +25,9 @@ bool exists(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0;
 }
 
-/// "3.11"
-std::string minor_version() {
-  const std::string_view version = Py_GetVersion();
-  return std::string(version.substr(0, version.find('.', version.find('.') + 1)));
-}
-
 /// An unusable PYTHONHOME makes Py_Initialize() end the process: "No module named 'encodings'".
 Result<void> check_installation(const std::string& home) {
-  const std::string version = minor_version();
+  const std::string version(running_python());
   std::string zip = "python" + version + ".zip";
   zip.erase(zip.find('.', 6), 1);
   std::string last_obstacle;
@@ -78,10 +76,10 @@ Result<void> check_environment(const std::string& program) {
     return failed(ErrorCode::PythonHomeUnusable,
                   fmt::format("Python home {} cannot be used: {}", environment, obstacle));
   const std::string made_by = version_in_pyvenv(contents_of(environment + "/pyvenv.cfg"));
-  if (made_by.empty() || made_by == minor_version()) return {};
+  if (made_by.empty() || made_by == running_python()) return {};
   return failed(ErrorCode::PythonHomeUnusable,
                 fmt::format("Python home {} was made by Python {}, but Python {} is loaded",
-                            environment, made_by, minor_version()),
+                            environment, made_by, running_python()),
                 0, "restart httpd fully if the environment was made again with another Python");
 }
 
@@ -101,6 +99,41 @@ void coerce_locale() {
   force_utf8_mode();
 }
 
+/// The program of the installation that the loaded library belongs to. Without a name with a folder
+/// Python takes the first python3 in PATH for itself, and with it the prefix of whatever virtual
+/// environment the shell that started httpd had activated.
+std::string program_of_library() {
+  Dl_info info = {};
+  std::array<char, PATH_MAX> resolved = {};
+  std::string folder;
+  if (::dladdr(reinterpret_cast<const void*>(&Py_GetVersion), &info) != 0 && info.dli_fname)
+    folder = ::realpath(info.dli_fname, resolved.data()) ? resolved.data() : info.dli_fname;
+  const std::string python = fmt::format("python{}", running_python());
+  while (folder.rfind('/') != std::string::npos) {
+    folder.erase(folder.rfind('/'));
+    for (const char* lib : {"lib", "lib64"}) {
+      if (exists(fmt::format("{}/{}/{}/os.py", folder, lib, python)))
+        return fmt::format("{}/bin/{}", folder, python);
+    }
+  }
+  // In a jail the library's own folder need not be there.
+  return "/usr/bin/" + python;
+}
+
+/// Which Python runs is what the configuration says, in every environment that httpd is started in.
+void forget_other_pythons() {
+  for (const char* name :
+       {"PYTHONHOME", "PYTHONPLATLIBDIR", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__"}) {
+    ::unsetenv(name);
+  }
+}
+
+std::string program_of(const wsgix_start& start) {
+  if (start.program) return start.program;
+  if (start.python_home) return fmt::format("{}/bin/python{}", start.python_home, running_python());
+  return program_of_library();
+}
+
 /// Python keeps the pointer as long as it runs.
 const wchar_t* decoded_for_good(const std::string& path) {
   return Py_DecodeLocale(path.c_str(), nullptr);
@@ -114,18 +147,15 @@ Result<void> initialize_python(const wsgix_start& start) {
                   "another module already runs Python in this process", 0,
                   "remove the other module (mod_python, another mod_wsgi) from httpd");
   }
-  const char* inherited = std::getenv("PYTHONHOME");
-  const std::string home(start.python_home ? start.python_home
-                         : start.program   ? ""
-                                           : or_empty(inherited));
   if (start.program) {
     if (auto usable = check_environment(start.program); !usable) return usable;
-  } else if (!home.empty()) {
-    if (auto usable = check_installation(home.substr(0, home.find(':'))); !usable) return usable;
+  } else if (start.python_home) {
+    if (auto usable = check_installation(start.python_home); !usable) return usable;
   }
 
   coerce_locale();
-  if (start.program) set_program_name(decoded_for_good(start.program));
+  forget_other_pythons();
+  set_program_name(decoded_for_good(program_of(start)));
   if (start.python_home) set_python_home(decoded_for_good(start.python_home));
   Py_InitializeEx(0);
   return {};

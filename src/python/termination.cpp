@@ -6,6 +6,8 @@
 #include "gil.hpp"
 #include "plain_thread.hpp"
 #include "ref.hpp"
+#include "thread_state.hpp"
+#include "wsgix/base/process_copy.hpp"
 
 namespace wsgix::python {
 namespace {
@@ -13,8 +15,10 @@ namespace {
 constexpr int kSignals[] = {SIGTERM, SIGINT};
 
 // Not SIG_IGN for the later ones: programs that the cleaning up starts would inherit it.
+// A process that the script forks ends at these signals as any other does, unless it says
+// otherwise.
 constexpr const char* kSource = R"(
-import signal
+import os, signal
 
 def ignore(number, frame):
     pass
@@ -24,16 +28,28 @@ def leave(number, frame):
     signal.signal(signal.SIGINT, ignore)
     raise SystemExit(0)
 
+def in_copy():
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(number) in (leave, ignore):
+            signal.signal(number, signal.SIG_DFL)
+
 signal.signal(signal.SIGTERM, leave)
 signal.signal(signal.SIGINT, leave)
+os.register_at_fork(after_in_child=in_copy)
 )";
 
 // What the signal handler touches; see src/python/README.md.
 std::atomic<sem_t*> asked_by_signal = nullptr;
 
-void on_signal(int) {
+void on_signal(int number) {
   const int saved_errno = errno;
-  if (sem_t* asked = asked_by_signal) ::sem_post(asked);
+  if (this_process_is_a_copy()) {
+    // Nobody waits there: the thread was not copied. It ends as any process does.
+    ::signal(number, SIG_DFL);
+    ::raise(number);
+  } else if (sem_t* asked = asked_by_signal) {
+    ::sem_post(asked);
+  }
   errno = saved_errno;
 }
 
@@ -90,7 +106,7 @@ void* TerminationRaises::run(void* self) {
 void TerminationRaises::raise_once_asked() {
   wait_for(asked_);
   if (ends_) return;
-  PyThreadState* state = PyThreadState_New(interpreter_.state());
+  PyThreadState* state = new_thread_state(interpreter_.state());
   PyEval_RestoreThread(state);
   if (!ends_) {
     PyThreadState_SetAsyncExc(main_thread_, PyExc_SystemExit);
@@ -98,7 +114,7 @@ void TerminationRaises::raise_once_asked() {
   }
   PyThreadState_Clear(state);
   PyEval_SaveThread();
-  PyThreadState_Delete(state);
+  delete_thread_state(state);
 }
 
 }  // namespace wsgix::python

@@ -68,8 +68,19 @@ bool append_latin1(std::string& to, PyObject* text) {
   return true;
 }
 
+Ref attribute(PyObject* object, const char* name) {
+  const Ref interned = Ref::steal(PyUnicode_InternFromString(name));
+  return Ref::steal(interned ? PyObject_GetAttr(object, interned.get()) : nullptr);
+}
+
+Ref call_method(PyObject* object, const char* name, PyObject* argument) {
+  const Ref method = attribute(object, name);
+  return Ref::steal(method ? PyObject_CallFunctionObjArgs(method.get(), argument, nullptr)
+                           : nullptr);
+}
+
 Ref attribute_or_null(PyObject* object, const char* name) {
-  Ref value = Ref::steal(PyObject_GetAttrString(object, name));
+  Ref value = attribute(object, name);
   if (!value) PyErr_Clear();
   return value;
 }

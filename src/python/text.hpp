@@ -6,12 +6,12 @@
 #include <string_view>
 
 #include "ref.hpp"
-#include "wsgix/runtime/abi.h"
+#include "wsgix/runtime/text.hpp"
 
 namespace wsgix::python {
 
-inline std::string_view view(const wsgix_text& text) noexcept { return {text.data, text.size}; }
-inline wsgix_text text_of(std::string_view bytes) noexcept { return {bytes.data(), bytes.size()}; }
+using runtime::text_of;
+using runtime::view_of;
 inline std::string_view or_empty(const char* text) noexcept { return text ? text : ""; }
 
 /// str from bytes that may be anything.
@@ -27,6 +27,12 @@ std::string type_name(PyObject* object);
 /// Appends the latin-1 bytes of a str. False: an exception is pending (TypeError with PEP 3333's
 /// text for something else than str, UnicodeEncodeError beyond latin-1).
 bool append_latin1(std::string& to, PyObject* text);
+
+// For names that are asked for with every request. They are interned: a text made anew each time is
+// never found in CPython's cache of methods, and takes a slot there from others.
+Ref attribute(PyObject* object, const char* name);
+/// `argument`: borrowed; nullptr: none.
+Ref call_method(PyObject* object, const char* name, PyObject* argument = nullptr);
 
 /// getattr() for lookups that are allowed to fail: null leaves no exception pending.
 Ref attribute_or_null(PyObject* object, const char* name);

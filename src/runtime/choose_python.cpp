@@ -48,8 +48,16 @@ int minor_number(const std::string& version) {
   return minor;
 }
 
+Failed closed(const std::string& subject, const std::string& obstacle) {
+  return failed(ErrorCode::PythonHomeUnusable, fmt::format("{}: {}", subject, obstacle), 0,
+                "let that user search the folder (chmod o+x, or an ACL), or use a Python below a "
+                "folder that every account can reach");
+}
+
 /// Says which part of the path is the trouble, not only that there is one.
 Result<void> check_folder(const std::string& home) {
+  if (const std::string obstacle = closed_folder_on_the_way(home); !obstacle.empty())
+    return closed("Python home " + home, obstacle);
   fs::path way;
   for (const fs::path& part : fs::path(home)) {
     way /= part;
@@ -202,6 +210,11 @@ Result<PythonChoice> choose_environment(const std::string& home) {
   if (settings.version.empty()) settings.version = version_of_folders(home);
   if (settings.home.empty() || settings.version.empty()) return says_no_version(home);
   if (auto known = check_version(home, settings.version); !known) return failed(known);
+  const std::string obstacle = closed_folder_on_the_way(settings.home);
+  if (!obstacle.empty())
+    return closed(
+        fmt::format("Python home {}: its Python in {} cannot be reached", home, settings.home),
+        obstacle);
   if (!is_folder(settings.home))
     return failed(ErrorCode::PythonHomeUnusable,
                   fmt::format("Python home {}: its Python in {} is gone", home, settings.home), 0,

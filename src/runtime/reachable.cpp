@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who may search and read a folder, decided from permission bits for any account.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 
+#include "wsgix/base/accounts.hpp"
 #include "wsgix/runtime/library.hpp"
 
 namespace wsgix::runtime {
@@ -20,15 +22,6 @@ struct Account {
   std::uint32_t gid;
   const std::vector<std::uint32_t>& supplementary_gids;
 };
-
-std::string name_of(std::uint32_t uid) {
-  passwd entry = {};
-  passwd* found = nullptr;
-  std::array<char, 4096> buffer = {};
-  if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found)
-    return found->pw_name;
-  return std::to_string(uid);
-}
 
 /// `wanted` in the lowest three bits: 4 read, 1 search. The first class that fits decides.
 bool may(const Account& account, const struct stat& status, unsigned wanted) {
@@ -47,9 +40,31 @@ bool may(const Account& account, const struct stat& status, unsigned wanted) {
 Failed refused(const Account& account, const std::string& wanted, const std::string& path,
                const struct stat& status, std::string_view verb) {
   return failed(ErrorCode::PythonHomeUnusable,
-                fmt::format("{} cannot be used: user {} cannot {} {} (mode {:04o}, owner {})",
-                            wanted, name_of(account.uid), verb, path, status.st_mode & 07777u,
-                            name_of(status.st_uid)));
+                fmt::format("{} cannot be used: {}", wanted,
+                            describe_refusal(account.uid, verb, path, status)));
+}
+
+/// Asks the system, for the account that this process has.
+std::string closed_folder(const std::string& path, int links) {
+  constexpr int kMostLinks = 16;
+  for (std::size_t slash = 0; slash != std::string::npos;) {
+    slash = path.find('/', slash + 1);
+    const std::string part = path.substr(0, slash);
+    struct stat status = {};
+    if (::lstat(part.c_str(), &status) != 0) return {};
+    if (S_ISLNK(status.st_mode) && links < kMostLinks) {
+      std::array<char, PATH_MAX> target = {};
+      if (::readlink(part.c_str(), target.data(), target.size() - 1) < 0) return {};
+      const std::string beside = part.substr(0, part.rfind('/') + 1);
+      std::string closed =
+          closed_folder(target[0] == '/' ? target.data() : beside + target.data(), links + 1);
+      if (!closed.empty()) return closed;
+    } else if (S_ISDIR(status.st_mode) &&
+               ::faccessat(AT_FDCWD, part.c_str(), X_OK, AT_EACCESS) != 0 && errno == EACCES) {
+      return describe_refusal(::geteuid(), "search", part, status);
+    }
+  }
+  return {};
 }
 
 Result<void> check_way(const std::string& path, const Account& account, const std::string& wanted) {
@@ -71,6 +86,8 @@ Result<void> check_way(const std::string& path, const Account& account, const st
 }
 
 }  // namespace
+
+std::string closed_folder_on_the_way(const std::string& path) { return closed_folder(path, 0); }
 
 Result<void> check_reachable(const std::string& path, std::uint32_t uid, std::uint32_t gid,
                              const std::vector<std::uint32_t>& supplementary_gids) {

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -14,35 +15,13 @@ namespace wsgix::scoreboard {
 namespace {
 
 static_assert((kDeathSlots & (kDeathSlots - 1)) == 0, "next_death may wrap");
-constexpr std::uint32_t kMagic = 0x57584233;  // "WXB3"
+constexpr std::uint32_t kMagic = 0x57584235;  // "WXB5"
 
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 static_assert(std::atomic<WorkerState>::is_always_lock_free);
 static_assert(std::atomic<EndReason>::is_always_lock_free);
 
 }  // namespace
-
-const char* to_string(EndReason reason) noexcept {
-  switch (reason) {
-    case EndReason::None: return "unexpected";
-    case EndReason::Shutdown: return "shutdown";
-    case EndReason::ScriptReload: return "script_reload";
-    case EndReason::MaximumRequests: return "maximum_requests";
-    case EndReason::StartupTimeout: return "startup_timeout";
-    case EndReason::Replaced: return "replaced";
-    case EndReason::RestartInterval: return "restart_interval";
-    case EndReason::InactivityTimeout: return "inactivity_timeout";
-    case EndReason::MemoryRecycle: return "memory_recycle";
-    case EndReason::MemoryExceeded: return "memory_exceeded";
-    case EndReason::CpuTimeLimit: return "cpu_time_limit";
-    case EndReason::RequestTimeout: return "request_timeout";
-    case EndReason::DeadlockTimeout: return "deadlock_timeout";
-    case EndReason::Operator: return "operator";
-    case EndReason::CannotLoad: return "cannot_load";
-    case EndReason::OutOfMemory: return "out_of_memory";
-  }
-  return "unknown";  // the byte came from shared memory
-}
 
 Mapping::Mapping(Mapping&& other) noexcept : board_(std::exchange(other.board_, nullptr)) {}
 
@@ -66,14 +45,14 @@ Result<UniqueFd> create() {
 Result<Mapping> map(int fd) {
   struct stat file {};
   if (::fstat(fd, &file) != 0) {
-    return failed(ErrorCode::SystemCallFailed, "scoreboard: fstat", errno);
+    return failed(ErrorCode::BadHostSettings, "scoreboard: fstat", errno);
   }
   if (file.st_size != static_cast<off_t>(sizeof(Board))) {
     return failed(ErrorCode::BadHostSettings, "scoreboard: the memory has another size");
   }
   void* memory = ::mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) {
-    return failed(ErrorCode::SystemCallFailed, "scoreboard: mmap", errno);
+    return failed(ErrorCode::CannotShareMemory, "scoreboard: mmap", errno);
   }
   Mapping mapping(static_cast<Board*>(memory));
   std::uint32_t found = 0;
@@ -109,6 +88,21 @@ std::optional<Death> find_death(const Board& board, std::uint32_t pid) noexcept 
                  slot.at_us.load(std::memory_order_relaxed)};
   }
   return std::nullopt;
+}
+
+std::vector<RecentDeath> recent_deaths(const Board& board, std::uint32_t most) {
+  const std::uint32_t next = board.next_death.load(std::memory_order_acquire);
+  most = std::min({most, next, static_cast<std::uint32_t>(kDeathSlots)});
+  std::vector<RecentDeath> deaths;
+  for (std::uint32_t number = next; number != next - most; --number) {
+    const DeathSlot& slot = board.deaths[(number - 1) % kDeathSlots];
+    const std::uint32_t pid = slot.pid.load(std::memory_order_acquire);
+    if (pid == 0) continue;  // being written
+    deaths.push_back({number, pid, slot.wait_status.load(std::memory_order_relaxed),
+                      slot.reason.load(std::memory_order_relaxed),
+                      slot.at_us.load(std::memory_order_relaxed)});
+  }
+  return deaths;
 }
 
 }  // namespace wsgix::scoreboard

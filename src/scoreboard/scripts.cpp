@@ -9,18 +9,9 @@ namespace {
 
 enum Use : std::uint32_t { kFree = 0, kBeingWritten = 1, kUsed = 2 };
 
-std::string text_of(const KnownScript& script) {
-  std::string text = script.path;
-  for (const std::string* part : {&script.application_group, &script.callable}) {
-    text += '\0';
-    text += *part;
-  }
-  return text + '\0';
-}
-
 std::string bytes_of(const ScriptSlot& slot) {
   std::string bytes;
-  for (const auto& word : slot.text) {
+  for (const auto& word : slot.script) {
     const std::uint64_t value = word.load(std::memory_order_relaxed);
     for (std::size_t i = 0; i < sizeof value; ++i) bytes += static_cast<char>(value >> (8 * i));
   }
@@ -28,32 +19,22 @@ std::string bytes_of(const ScriptSlot& slot) {
 }
 
 void store_bytes(ScriptSlot& slot, const std::string& bytes) {
-  for (std::size_t word = 0; word < slot.text.size(); ++word) {
+  for (std::size_t word = 0; word < slot.script.size(); ++word) {
     std::uint64_t value = 0;
     for (std::size_t i = 0; i < sizeof value && word * 8 + i < bytes.size(); ++i) {
       value |= std::uint64_t{static_cast<unsigned char>(bytes[word * 8 + i])} << (8 * i);
     }
-    slot.text[word].store(value, std::memory_order_relaxed);
+    slot.script[word].store(value, std::memory_order_relaxed);
   }
 }
 
-/// Whatever the bytes are, three texts; nullopt when they are none.
-std::optional<KnownScript> script_in(const ScriptSlot& slot) {
+/// Whatever the bytes are; nullopt when they are none.
+std::optional<wsgi::OwnedScriptRef> script_in(const ScriptSlot& slot) {
   const std::string bytes = bytes_of(slot);
-  KnownScript script;
-  std::size_t at = 0;
-  for (std::string* part : {&script.path, &script.application_group, &script.callable}) {
-    const std::size_t end = bytes.find('\0', at);
-    if (end == std::string::npos) return std::nullopt;
-    *part = bytes.substr(at, end - at);
-    at = end + 1;
-  }
-  const auto reloading = slot.reloading.load();
-  if (reloading <= static_cast<std::uint32_t>(ScriptReloading::Rolling)) {
-    script.reloading = static_cast<ScriptReloading>(reloading);
-  }
-  if (script.path.empty()) return std::nullopt;
-  return script;
+  ByteReader reader(bytes);  // behind the script the slot is empty
+  const auto script = wsgi::take_script(reader);
+  if (!script || script->path.empty()) return std::nullopt;
+  return wsgi::owned(*script);
 }
 
 /// Older uses are forgotten. Counted from the last use of all: a quiet group forgets nothing.
@@ -74,36 +55,55 @@ bool take(ScriptSlot& slot, std::int64_t oldest_us) {
          slot.used.compare_exchange_strong(found, kBeingWritten);
 }
 
+void fill(ScriptSlot& slot, const std::string& bytes, std::int64_t now_us) {
+  store_bytes(slot, bytes);
+  slot.last_use_us.store(now_us);
+  slot.used.store(kUsed, std::memory_order_release);
+}
+
+/// A newer use of a script that the slot has, maybe with another reloading.
+void renew(ScriptSlot& slot, const std::string& bytes, bool is_changed, std::int64_t now_us) {
+  std::uint32_t found = kUsed;
+  if (is_changed && slot.used.compare_exchange_strong(found, kBeingWritten)) {
+    fill(slot, bytes, now_us);
+  } else {
+    slot.last_use_us.store(now_us);
+  }
+}
+
+/// 0 is an empty slot.
+std::uint64_t key_of(const Board& board, std::uint64_t failure) noexcept {
+  constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15;  // spreads small numbers over all bits
+  const std::uint64_t key = failure ^ (kOdd * (1 + std::uint64_t{board.generation.load()}));
+  return key != 0 ? key : kOdd;
+}
+
 }  // namespace
 
-bool remember_script(Board& board, const KnownScript& script, std::int64_t now_us) {
-  const std::string bytes = text_of(script);
-  if (bytes.size() > kScriptTextBytes) return false;
-  const auto reloading = static_cast<std::uint32_t>(script.reloading);
+bool remember_script(Board& board, const wsgi::ScriptRef& script, std::int64_t now_us) {
+  std::string bytes;
+  wsgi::encode(wsgi::as_configured(script), bytes);
+  if (bytes.size() > kScriptBytes) return false;
   for (ScriptSlot& slot : board.scripts) {
     if (slot.used.load(std::memory_order_acquire) != kUsed) continue;
-    const std::optional<KnownScript> known = script_in(slot);
-    if (known && text_of(*known) == bytes) {
-      slot.reloading.store(reloading);
-      slot.last_use_us.store(now_us);
+    const auto known = script_in(slot);
+    if (known && wsgi::is_same_script(*known, script)) {
+      renew(slot, bytes, known->reloading != script.reloading, now_us);
       return true;
     }
   }
   const std::int64_t oldest_us = oldest_remembered_us(board);
   for (ScriptSlot& slot : board.scripts) {
     if (!take(slot, oldest_us)) continue;
-    store_bytes(slot, bytes);
-    slot.reloading.store(reloading);
-    slot.last_use_us.store(now_us);
-    slot.used.store(kUsed, std::memory_order_release);
+    fill(slot, bytes, now_us);
     return true;
   }
   return false;
 }
 
-std::vector<KnownScript> known_scripts(const Board& board) {
+std::vector<wsgi::OwnedScriptRef> known_scripts(const Board& board) {
   const std::int64_t oldest_us = oldest_remembered_us(board);
-  std::vector<KnownScript> scripts;
+  std::vector<wsgi::OwnedScriptRef> scripts;
   for (const ScriptSlot& slot : board.scripts) {
     if (slot.used.load(std::memory_order_acquire) != kUsed) continue;
     if (slot.last_use_us.load() < oldest_us) continue;
@@ -112,6 +112,21 @@ std::vector<KnownScript> known_scripts(const Board& board) {
     if (script && is_whole) scripts.push_back(std::move(*script));
   }
   return scripts;
+}
+
+// Two workers that fail for the first time at the same moment agree on one slot by the exchange;
+// the count may be off by one while a slot is taken over, which changes the words of a line.
+std::uint32_t count_failure(Board& board, std::uint64_t failure) noexcept {
+  const std::uint64_t key = key_of(board, failure);
+  for (FailureSlot& slot : board.failures) {
+    std::uint64_t found = slot.key.load();
+    if (found == 0 && slot.key.compare_exchange_strong(found, key)) found = key;
+    if (found == key) return slot.count.fetch_add(1);
+  }
+  FailureSlot& oldest = board.failures[board.next_failure.fetch_add(1) % kFailureSlots];
+  oldest.count.store(1);
+  oldest.key.store(key);
+  return 0;
 }
 
 }  // namespace wsgix::scoreboard

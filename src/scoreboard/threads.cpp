@@ -9,7 +9,7 @@ namespace {
 constexpr auto kRelaxed = std::memory_order_relaxed;
 constexpr auto kAcquire = std::memory_order_acquire;
 
-/// The first free place is always taken first: behind one that nobody has ever had there is none.
+/// The first free slot is always taken first: behind one that nobody has ever had there is none.
 /// So most of the board is never touched.
 bool was_never_used(const ThreadSlot& slot) noexcept {
   return slot.pid.load(kRelaxed) == 0 && slot.thread_id.load(kRelaxed) == 0;
@@ -59,7 +59,7 @@ class Writer {
 
 }  // namespace
 
-ThreadPlace::ThreadPlace(Board& board, std::uint32_t pid, std::uint32_t thread_id) noexcept {
+HeldThreadSlot::HeldThreadSlot(Board& board, std::uint32_t pid, std::uint32_t thread_id) noexcept {
   for (ThreadSlot& slot : board.threads) {
     std::uint32_t free = 0;
     if (slot.pid.load(kRelaxed) != 0 || !slot.pid.compare_exchange_strong(free, pid)) continue;
@@ -70,14 +70,14 @@ ThreadPlace::ThreadPlace(Board& board, std::uint32_t pid, std::uint32_t thread_i
   }
 }
 
-ThreadPlace::~ThreadPlace() {
+HeldThreadSlot::~HeldThreadSlot() {
   if (slot_ == nullptr) return;
   end();
   slot_->pid.store(0);
 }
 
-void ThreadPlace::begin(std::uint64_t request, std::string_view method, std::string_view target,
-                        std::int64_t deadline_us) noexcept {
+void HeldThreadSlot::begin(std::uint64_t request, std::string_view method, std::string_view target,
+                           std::int64_t deadline_us) noexcept {
   if (slot_ == nullptr) return;
   Writer writer(*slot_);
   writer.put(method);
@@ -92,13 +92,13 @@ void ThreadPlace::begin(std::uint64_t request, std::string_view method, std::str
   slot_->request.store(request, std::memory_order_release);
 }
 
-void ThreadPlace::show_phase(ThreadPhase phase) noexcept {
+void HeldThreadSlot::show_phase(ThreadPhase phase) noexcept {
   if (slot_ == nullptr) return;
   slot_->phase_us.store(now_us(), kRelaxed);
   slot_->phase.store(phase, kRelaxed);
 }
 
-void ThreadPlace::end() noexcept {
+void HeldThreadSlot::end() noexcept {
   if (slot_ == nullptr) return;
   // An exchange, so that nothing of the next request is seen before this.
   slot_->request.exchange(0, std::memory_order_acq_rel);

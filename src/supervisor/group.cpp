@@ -7,19 +7,10 @@
 namespace wsgix::supervisor {
 namespace {
 
-/// A worker that is still importing has no request to finish and does not hear us yet.
-constexpr seconds kStartingGrace{1};
-/// For what will not end by itself, where shutdown-timeout=0 sets no limit.
-constexpr seconds kStuckGrace{5};
 /// Loading the same code again at once would fail again.
 constexpr seconds kLeastPauseAfterBrokenLoad{1};
 /// Each allowed successor stands for so many seats.
 constexpr std::size_t kSeatsPerSuccessor = 8;
-
-bool ends_without_help(Reason reason) {
-  return reason != Reason::RequestTimeout && reason != Reason::DeadlockTimeout &&
-         reason != Reason::CannotLoad;
-}
 
 }  // namespace
 
@@ -29,7 +20,7 @@ Group::Group(const GroupLimits& limits, const Origin& origin)
       seats_(static_cast<std::size_t>(limits.processes)),
       next_successor_(origin.first_start),
       generation_(origin.generation),
-      predecessor_serves_(origin.predecessor_serves) {
+      succession_(origin.predecessor_serves) {
   for (Seat& seat : seats_) seat.next_start = first_start_;
 }
 
@@ -52,7 +43,7 @@ Group::Seat* Group::seat_of(WorkerId id) {
   return seat == seats_.end() ? nullptr : &*seat;
 }
 
-Group::Place& Group::place_of(Seat& seat, WorkerId id) {
+Group::MaybeWorker& Group::worker_in(Seat& seat, WorkerId id) {
   return seat.holder && seat.holder->id == id ? seat.holder : seat.successor;
 }
 
@@ -62,15 +53,15 @@ Group::Worker* Group::find_leaving(WorkerId id) {
   return worker == leaving_.end() ? nullptr : &*worker;
 }
 
-bool Group::everything_is_served() const {
-  return predecessor_serves_ || std::any_of(seats_.begin(), seats_.end(), [](const Seat& seat) {
-           return seat.holder && seat.holder->state == State::Ready && !seat.holder->is_incomplete;
-         });
+bool Group::serves_everything() const {
+  return std::any_of(seats_.begin(), seats_.end(), [](const Seat& seat) {
+    return seat.holder && seat.holder->state == State::Ready && !seat.holder->is_incomplete;
+  });
 }
 
-Reason Group::reason_to_replace(const Seat& seat) const {
-  if (!seat.holder || seat.wanted != Reason::None) return seat.wanted;
-  return seat.holder->generation != generation_ ? reload_reason_ : Reason::None;
+EndReason Group::reason_to_replace(const Seat& seat) const {
+  if (!seat.holder || seat.wanted != EndReason::None) return seat.wanted;
+  return seat.holder->generation != generation_ ? reload_reason_ : EndReason::None;
 }
 
 std::size_t Group::successors() const {
@@ -83,7 +74,7 @@ std::size_t Group::most_successors() const noexcept {
 }
 
 bool Group::may_start_successor(const Seat& seat) const {
-  return seat.holder && !seat.successor && reason_to_replace(seat) != Reason::None &&
+  return seat.holder && !seat.successor && reason_to_replace(seat) != EndReason::None &&
          successors() < most_successors();
 }
 
@@ -104,12 +95,12 @@ void Group::worker_said_ready(WorkerId id, Time now) {
   };
   if (Worker* const worker = find_leaving(id)) become_ready(*worker);
   if (Seat* const seat = seat_of(id)) {
-    Place& place = place_of(*seat, id);
-    if (become_ready(*place)) {
+    MaybeWorker& worker = worker_in(*seat, id);
+    if (become_ready(*worker)) {
       if (limits_.restart_interval > Clock::duration::zero()) {
-        place->grows_old = now + limits_.restart_interval + jitter_of(*seat);
+        worker->grows_old = now + limits_.restart_interval + jitter_of(*seat);
       }
-      if (&place == &seat->successor) successor_policy_ = RestartPolicy();
+      if (&worker == &seat->successor) successor_policy_ = RestartPolicy();
     }
   }
   settle(now);
@@ -118,46 +109,47 @@ void Group::worker_said_ready(WorkerId id, Time now) {
 void Group::worker_cannot_load(WorkerId id, Time now) {
   Seat* const seat = seat_of(id);
   if (seat == nullptr) return;
-  Place& place = place_of(*seat, id);
-  if (place->state != State::Starting) return;
-  if (!everything_is_served()) {
-    place->is_incomplete = true;
+  MaybeWorker& worker = worker_in(*seat, id);
+  if (worker->state != State::Starting) return;
+  if (!serves_everything() && !succession_.predecessor_serves()) {
+    worker->is_incomplete = true;
     actions_.push_back({Action::Kind::Serve, id});
     return;
   }
-  postpone(*seat, place, now);
+  postpone(*seat, worker, now);
   const Time earliest = now + kLeastPauseAfterBrokenLoad;
-  set_next_start(*seat, place,
-                 std::max(earliest, &place == &seat->holder ? seat->next_start : next_successor_));
-  ask_to_end(*std::exchange(place, std::nullopt), Reason::CannotLoad,
-             deadline_for(Reason::CannotLoad, now), true);
+  set_next_start(*seat, worker,
+                 std::max(earliest, &worker == &seat->holder ? seat->next_start : next_successor_));
+  ask_to_end(*std::exchange(worker, std::nullopt), EndReason::CannotLoad,
+             deadline_for(EndReason::CannotLoad, now), true);
   settle(now);
 }
 
-void Group::worker_is_leaving(WorkerId id, Reason reason, bool served, Time now) {
+void Group::worker_is_leaving(WorkerId id, EndReason reason, bool served, Time now) {
   if (Seat* const seat = seat_of(id)) {
-    Place& place = place_of(*seat, id);
+    MaybeWorker& worker = worker_in(*seat, id);
     // It became ready and did its work: a changed script is no reason to hesitate. One that leaves
     // without a single request may do so for ever.
     if (served) {
-      set_next_start(*seat, place, now);
+      set_next_start(*seat, worker, now);
     } else {
-      postpone(*seat, place, now);
+      postpone(*seat, worker, now);
     }
-    ask_to_end(*std::exchange(place, std::nullopt), reason, deadline_for(reason, now), false);
+    ask_to_end(*std::exchange(worker, std::nullopt), reason, deadline_for(reason, now), false);
   }
   settle(now);
 }
 
-void Group::worker_wants_successor(WorkerId id, Reason reason, Time now) {
+void Group::worker_wants_successor(WorkerId id, EndReason reason, Time now) {
   Seat* const seat = seat_of(id);
   if (seat != nullptr && seat->holder && seat->holder->id == id) {
-    if (seat->wanted == Reason::None && reason == Reason::MemoryRecycle) {
-      postpone(*seat, seat->holder, now);  // one that is too big as soon as it starts
+    if (seat->wanted == EndReason::None && reason == EndReason::MemoryRecycle) {
+      postpone_big(*seat, now);
     }
-    if (seat->wanted == Reason::None || reason == Reason::RequestTimeout) seat->wanted = reason;
+    if (seat->wanted == EndReason::None || reason == EndReason::RequestTimeout)
+      seat->wanted = reason;
   } else if (Worker* const worker = find_leaving(id);
-             worker != nullptr && reason == Reason::RequestTimeout && worker->reason != reason &&
+             worker != nullptr && reason == EndReason::RequestTimeout && worker->reason != reason &&
              worker->state != State::Killed) {
     worker->reason = reason;
     worker->deadline = std::min(worker->deadline, deadline_for(reason, now));
@@ -171,11 +163,11 @@ void Group::worker_served(WorkerId id) {
   });
 }
 
-void Group::kill_now(WorkerId id, Reason reason, Time now) {
+void Group::kill_now(WorkerId id, EndReason reason, Time now) {
   if (Seat* const seat = seat_of(id)) {
-    Place& place = place_of(*seat, id);
-    postpone(*seat, place, now);
-    leaving_.push_back(*std::exchange(place, std::nullopt));
+    MaybeWorker& worker = worker_in(*seat, id);
+    postpone(*seat, worker, now);
+    leaving_.push_back(*std::exchange(worker, std::nullopt));
   }
   if (Worker* const worker = find_leaving(id)) kill(*worker, reason);
   settle(now);
@@ -183,9 +175,9 @@ void Group::kill_now(WorkerId id, Reason reason, Time now) {
 
 void Group::worker_ended(WorkerId id, Time now) {
   if (Seat* const seat = seat_of(id)) {
-    Place& place = place_of(*seat, id);
-    postpone(*seat, place, now);
-    place.reset();
+    MaybeWorker& worker = worker_in(*seat, id);
+    postpone(*seat, worker, now);
+    worker.reset();
   }
   std::erase_if(leaving_, [id](const Worker& worker) { return worker.id == id; });
   settle(now);
@@ -193,7 +185,7 @@ void Group::worker_ended(WorkerId id, Time now) {
 
 // ---- what happened to the group ----
 
-void Group::reload(Reason reason, Time now) {
+void Group::reload(EndReason reason, Time now) {
   ++generation_;
   reload_reason_ = reason;
   // What failed until now may succeed.
@@ -203,8 +195,8 @@ void Group::reload(Reason reason, Time now) {
 }
 
 void Group::pause(Time now) {
-  if (ending_ || std::exchange(paused_, true)) return;
-  ask_all_to_end(Reason::Operator, now);
+  if (is_ending() || std::exchange(paused_, true)) return;
+  ask_all_to_end(EndReason::Operator, now);
   settle(now);
 }
 
@@ -215,152 +207,33 @@ void Group::resume(Time now) {
 }
 
 void Group::predecessor_ended(Time now) {
-  if (!std::exchange(predecessor_serves_, false)) return;
+  if (!succession_.on_event(Succession::Event::PredecessorEnded)) return;
   for (Seat& seat : seats_) seat.next_start = std::max(now, first_start_);
   settle(now);
 }
 
-void Group::retire(Time now) { end_group(Reason::Replaced, now); }
+void Group::retire(Time now) { end_group(EndReason::Replaced, now); }
 
-void Group::terminate(Time now) { end_group(Reason::Shutdown, now); }
+void Group::overtaken(Time now) {
+  const auto event =
+      serves_everything() ? Succession::Event::OvertakenAtWork : Succession::Event::Overtaken;
+  if (!succession_.on_event(event)) return;
+  end_group(EndReason::Replaced, now);
+  for (Worker& worker : leaving_) {
+    if (!worker.was_ready) kill(worker, EndReason::Replaced);
+  }
+}
+
+void Group::terminate(Time now) { end_group(EndReason::Shutdown, now); }
 
 void Group::time_passed(Time now) {
   visit_workers(*this, [&](Worker& worker) { enforce(worker, now); });
   for (Seat& seat : seats_) {
-    if (seat.holder && seat.holder->grows_old <= now && seat.wanted == Reason::None) {
-      seat.wanted = Reason::RestartInterval;
+    if (seat.holder && seat.holder->grows_old <= now && seat.wanted == EndReason::None) {
+      seat.wanted = EndReason::RestartInterval;
     }
   }
   settle(now);
-}
-
-// ---- deciding ----
-
-void Group::end_group(Reason reason, Time now) {
-  ending_ = true;
-  const Time deadline = deadline_for(reason, now);
-  for (Worker& worker : leaving_) {
-    if (worker.state != State::Killed) worker.deadline = std::min(worker.deadline, deadline);
-  }
-  ask_all_to_end(reason, now);
-  settle(now);
-}
-
-void Group::ask_all_to_end(Reason reason, Time now) {
-  const Time deadline = deadline_for(reason, now);
-  for (Seat& seat : seats_) {
-    for (Place* const place : {&seat.holder, &seat.successor}) {
-      if (*place) ask_to_end(*std::exchange(*place, std::nullopt), reason, deadline, true);
-    }
-  }
-  for (Worker& worker : leaving_) {
-    if (worker.was_ready || worker.state == State::Killed) continue;
-    worker.deadline = std::min<Time>(worker.deadline, now + kStartingGrace);
-  }
-}
-
-Group::Time Group::deadline_for(Reason reason, Time now) const {
-  Clock::duration end = limits_.shutdown;
-  if (end == Clock::duration::zero()) {
-    if (ends_without_help(reason)) return kNever;
-    end = kStuckGrace;
-  }
-  if (reason == Reason::Shutdown || reason == Reason::CannotLoad) return now + end;
-  if (reason == Reason::Operator) return now + limits_.eviction.value_or(limits_.graceful) + end;
-  return now + limits_.graceful + end;
-}
-
-Clock::duration Group::jitter_of(const Seat& seat) const {
-  const auto number = &seat - seats_.data();
-  return limits_.restart_interval / 10 * number / static_cast<std::ptrdiff_t>(seats_.size());
-}
-
-void Group::set_next_start(Seat& seat, const Place& place, Time when) {
-  (&place == &seat.successor ? next_successor_ : seat.next_start) = when;
-}
-
-void Group::postpone(Seat& seat, const Place& place, Time now) {
-  RestartPolicy& policy = &place == &seat.successor ? successor_policy_ : seat.policy;
-  const auto how_far = place->served      ? RestartPolicy::Came::ToServe
-                       : place->was_ready ? RestartPolicy::Came::Up
-                                          : RestartPolicy::Came::NeverUp;
-  set_next_start(seat, place, now + policy.delay_after_end(how_far, now - place->started));
-}
-
-void Group::ask_to_end(Worker worker, Reason reason, Time deadline, bool tell) {
-  const State before = worker.state;
-  worker.state = next(before, Event::AskedToRetire).value_or(before);
-  if (before != State::Killed) {
-    worker.reason = reason;
-    worker.deadline = deadline;
-    if (tell) actions_.push_back({Action::Kind::Retire, worker.id});
-  }
-  leaving_.push_back(worker);
-}
-
-void Group::kill(Worker& worker, Reason reason) {
-  if (worker.state == State::Killed) return;
-  worker.state = State::Killed;
-  worker.reason = reason;
-  worker.deadline = kNever;
-  actions_.push_back({Action::Kind::Kill, worker.id});
-}
-
-void Group::enforce(Worker& worker, Time now) {
-  if (worker.deadline > now) return;
-  kill(worker, worker.state == State::Starting ? Reason::StartupTimeout : worker.reason);
-}
-
-Group::Worker Group::start_worker(Time now) {
-  Worker worker;
-  worker.id = ++last_id_;
-  worker.generation = generation_;
-  worker.started = now;
-  if (limits_.startup > Clock::duration::zero()) worker.deadline = now + limits_.startup;
-  actions_.push_back({Action::Kind::Start, worker.id});
-  return worker;
-}
-
-void Group::crown_successor(Seat& seat, Time now) {
-  if (!seat.successor || (seat.holder && seat.successor->state != State::Ready)) return;
-  if (seat.holder) {
-    const Reason reason = reason_to_replace(seat);
-    ask_to_end(*seat.holder, reason, deadline_for(reason, now), true);
-  }
-  seat.holder = std::exchange(seat.successor, std::nullopt);
-  seat.wanted = Reason::None;
-}
-
-void Group::fill_seat(Seat& seat, Time now) {
-  if (next_start_in(seat) > now) return;
-  if (!seat.holder) {
-    seat.holder = start_worker(now);
-    seat.wanted = Reason::None;
-  } else if (may_start_successor(seat)) {
-    seat.successor = start_worker(now);
-    seat.successor->instead_of = reason_to_replace(seat);
-  }
-}
-
-void Group::settle(Time now) {
-  if (ending_) {
-    if (leaving_.empty() && !std::exchange(finished_, true)) {
-      actions_.push_back({Action::Kind::Finish});
-    }
-    return;
-  }
-  // All of them first: each frees a place for another successor.
-  for (Seat& seat : seats_) crown_successor(seat, now);
-  if (!paused_) {
-    for (Seat& seat : seats_) fill_seat(seat, now);
-  }
-  const bool all_ready = std::all_of(seats_.begin(), seats_.end(), [](const Seat& seat) {
-    return seat.holder && seat.holder->state == State::Ready;
-  });
-  if ((all_ready || paused_) && !std::exchange(reported_ready_, true)) {
-    predecessor_serves_ = false;
-    actions_.push_back({Action::Kind::ReportReady});
-  }
 }
 
 // ---- what to do ----
@@ -370,10 +243,10 @@ std::vector<Action> Group::take_actions() { return std::exchange(actions_, {}); 
 Group::Time Group::next_deadline() const {
   Time soonest = kNever;
   visit_workers(*this, [&](const Worker& worker) { soonest = std::min(soonest, worker.deadline); });
-  if (ending_ || paused_) return soonest;
+  if (is_ending() || paused_) return soonest;
   for (const Seat& seat : seats_) {
     if (!seat.holder || may_start_successor(seat)) soonest = std::min(soonest, next_start_in(seat));
-    if (seat.holder && seat.wanted == Reason::None) {
+    if (seat.holder && seat.wanted == EndReason::None) {
       soonest = std::min(soonest, seat.holder->grows_old);
     }
   }

@@ -7,20 +7,19 @@ namespace wsgix::supervisor {
 namespace {
 
 // Zero means impossible, so a cell someone forgets to fill is refused, not obeyed.
-enum class Cell : std::uint8_t { Impossible = 0, Starting, Ready, Draining, Killed, Gone };
+enum class Cell : std::uint8_t { Impossible = 0, Starting, Ready, Draining, Killed };
 using enum Cell;
 
 // clang-format off
-constexpr Cell kNext[][4] = {
-    //               SaidReady   AskedToRetire  DeadlinePassed  ProcessExited
-    /* Starting */ { Ready,      Draining,      Killed,         Gone },
-    /* Ready    */ { Impossible, Draining,      Draining,       Gone },
-    /* Draining */ { Draining,   Draining,      Killed,         Gone },
-    /* Killed   */ { Killed,     Killed,        Killed,         Gone },
-    /* Gone     */ { Impossible, Gone,          Gone,           Impossible },
+constexpr Cell kNext[][3] = {
+    //               SaidReady   AskedToRetire  KillDecided
+    /* Starting */ { Ready,      Draining,      Killed },
+    /* Ready    */ { Impossible, Draining,      Killed },
+    /* Draining */ { Draining,   Draining,      Killed },
+    /* Killed   */ { Killed,     Killed,        Killed },
 };
 // clang-format on
-static_assert(std::size(kNext) == static_cast<std::size_t>(State::Gone) + 1);
+static_assert(std::size(kNext) == static_cast<std::size_t>(State::Killed) + 1);
 
 }  // namespace
 
@@ -36,7 +35,6 @@ std::string_view to_string(State state) noexcept {
     case State::Ready: return "ready";
     case State::Draining: return "draining";
     case State::Killed: return "killed";
-    case State::Gone: return "gone";
   }
   return "corrupt";
 }

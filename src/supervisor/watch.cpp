@@ -24,7 +24,7 @@ void Watch::begin_look(Time now) {
 Verdict Watch::judge(const WorkerSample& sample, Time now) {
   Record& record = records_[sample.worker];
   const Verdict verdict = find_reason(sample, record, now);
-  if (verdict.reason != Reason::None) record.told.insert(verdict.reason);
+  if (verdict.reason != EndReason::None) record.told.insert(verdict.reason);
   return verdict;
 }
 
@@ -32,21 +32,21 @@ void Watch::forget(WorkerId worker) { records_.erase(worker); }
 
 /// The worst first.
 Verdict Watch::find_reason(const WorkerSample& sample, Record& record, Time now) const {
-  const auto is_news = [&](Reason reason) { return record.told.count(reason) == 0; };
+  const auto is_news = [&](EndReason reason) { return record.told.count(reason) == 0; };
   if (limits_.hard_bytes > 0 && sample.resident_bytes.value_or(0) > limits_.hard_bytes &&
-      is_news(Reason::MemoryExceeded)) {
-    return {.reason = Reason::MemoryExceeded};
+      is_news(EndReason::MemoryExceeded)) {
+    return {.reason = EndReason::MemoryExceeded};
   }
-  if (const auto span = silence(sample, now); span && is_news(Reason::DeadlockTimeout)) {
-    return {.reason = Reason::DeadlockTimeout, .span = *span};
+  if (const auto span = silence(sample, now); span && is_news(EndReason::DeadlockTimeout)) {
+    return {.reason = EndReason::DeadlockTimeout, .span = *span};
   }
   const Verdict stuck = judge_requests(sample, now);
-  if (stuck.reason != Reason::None && is_news(stuck.reason)) return stuck;
-  if (is_too_big(sample, record) && is_news(Reason::MemoryRecycle)) {
-    return {.reason = Reason::MemoryRecycle};
+  if (stuck.reason != EndReason::None && is_news(stuck.reason)) return stuck;
+  if (is_too_big(sample, record) && is_news(EndReason::MemoryRecycle)) {
+    return {.reason = EndReason::MemoryRecycle};
   }
-  if (const auto span = idle_time(sample, now); span && is_news(Reason::InactivityTimeout)) {
-    return {.reason = Reason::InactivityTimeout, .span = *span};
+  if (const auto span = idle_time(sample, now); span && is_news(EndReason::InactivityTimeout)) {
+    return {.reason = EndReason::InactivityTimeout, .span = *span};
   }
   return {};
 }
@@ -62,11 +62,12 @@ Verdict Watch::judge_requests(const WorkerSample& sample, Time now) const {
   for (std::size_t i = 0; i < sample.requests.size(); ++i) {
     const RequestSample& request = sample.requests[i];
     if (request.loading_since && is_over(limits_.startup, now - *request.loading_since)) {
-      return {Reason::StartupTimeout, i, now - *request.loading_since};
+      return {EndReason::StartupTimeout, i, now - *request.loading_since};
     }
     const bool is_late =
         request.deadline != kNever && now - request.deadline >= limits_.after_deadline;
-    if (is_late || is_stale(request, now)) return {Reason::RequestTimeout, i, now - request.since};
+    if (is_late || is_stale(request, now))
+      return {EndReason::RequestTimeout, i, now - request.since};
   }
   return {};
 }

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "byte_reader.hpp"
+#include "wsgix/base/bytes.hpp"
 
 namespace wsgix::wire {
 
@@ -15,6 +15,7 @@ const char* to_string(FrameType type) noexcept {
     case FrameType::RequestBody: return "RequestBody";
     case FrameType::RequestEnd: return "RequestEnd";
     case FrameType::RequestAbort: return "RequestAbort";
+    case FrameType::HeadPart: return "HeadPart";
     case FrameType::Welcome: return "Welcome";
     case FrameType::WantBody: return "WantBody";
     case FrameType::ResponseHead: return "ResponseHead";
@@ -32,11 +33,19 @@ const char* to_string(FrameType type) noexcept {
 }
 
 std::array<char, kHeaderBytes> encode_header(FrameHeader header) noexcept {
-  const std::uint32_t n = header.payload_bytes;
-  return {static_cast<char>(kMagic >> 8), static_cast<char>(kMagic & 0xFF),
-          static_cast<char>(kVersion),    static_cast<char>(header.type),
-          static_cast<char>(n >> 24),     static_cast<char>(n >> 16),
-          static_cast<char>(n >> 8),      static_cast<char>(n)};
+  std::array<char, kHeaderBytes> bytes{};
+  auto next = bytes.begin();
+  const auto put = [&next]<typename Number>(Number number) {
+    for (std::size_t left = sizeof number; left != 0;) {
+      *next++ = static_cast<char>(static_cast<std::uint64_t>(number) >> (8 * --left));
+    }
+  };
+  put(kMagic);
+  put(kVersion);
+  put(static_cast<std::uint8_t>(header.type));
+  put(header.payload_bytes);
+  put(header.request);
+  return bytes;
 }
 
 Result<FrameHeader> decode_header(std::string_view bytes) {
@@ -45,7 +54,8 @@ Result<FrameHeader> decode_header(std::string_view bytes) {
   const auto version = reader.number<std::uint8_t>();
   const auto type = reader.number<std::uint8_t>();
   const auto length = reader.number<std::uint32_t>();
-  if (!length) return failed(ErrorCode::BrokenInvariant, "frame header of fewer than 8 bytes");
+  const auto request = reader.number<std::uint64_t>();
+  if (!request) return failed(ErrorCode::BrokenInvariant, "frame header of fewer than 16 bytes");
 
   if (*magic != kMagic) {
     return failed(ErrorCode::MalformedFrame, "a frame does not start with the magic number");
@@ -64,7 +74,11 @@ Result<FrameHeader> decode_header(std::string_view bytes) {
                   fmt::format("{} frame of {} bytes exceeds {}", to_string(known), *length,
                               kMaxPayloadBytes));
   }
-  return FrameHeader{known, *length};
+  if ((*request != 0) != belongs_to_request(known)) {
+    return failed(ErrorCode::MalformedFrame,
+                  fmt::format("{} frame with the number {}", to_string(known), *request));
+  }
+  return FrameHeader{known, *length, *request};
 }
 
 }  // namespace wsgix::wire

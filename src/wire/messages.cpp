@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "byte_reader.hpp"
+#include "wsgix/base/bytes.hpp"
 #include "wsgix/wire/frame.hpp"
 
 namespace wsgix::wire {
@@ -11,49 +11,33 @@ namespace {
 
 constexpr std::size_t kMinFieldBytes = 8;  // two empty texts still carry two lengths
 constexpr auto kLeastLevel = static_cast<std::uint8_t>(LogLevel::Debug);
-constexpr std::uint8_t kKnownRequestFlags = RequestHead::kHasBody | RequestHead::kExpectsContinue |
-                                            RequestHead::kReloading | RequestHead::kHttps |
-                                            RequestHead::kRolling;
+constexpr std::uint8_t kKnownRequestFlags =
+    RequestHead::kHasBody | RequestHead::kExpectsContinue | RequestHead::kHttps;
 
 Failed malformed(std::string_view message, std::string_view why) {
   return failed(ErrorCode::MalformedFrame, fmt::format("{}: {}", message, why));
 }
 
-template <std::integral Number>
-void put(Bytes& out, Number value) {
-  const auto bits = static_cast<std::uint64_t>(value);
-  char bytes[sizeof(Number)];
-  for (std::size_t i = 0; i < sizeof(Number); ++i) {
-    bytes[i] = static_cast<char>(bits >> (8 * (sizeof(Number) - 1 - i)));
-  }
-  out.append(bytes, sizeof bytes);
-}
-
-void put_text(Bytes& out, std::string_view text) {
-  put(out, static_cast<std::uint32_t>(text.size()));
-  out.append(text);
-}
-
 void put_fields(Bytes& out, const std::vector<FieldView>& fields) {
-  put(out, static_cast<std::uint32_t>(fields.size()));
+  put_number(out, static_cast<std::uint32_t>(fields.size()));
   for (const auto& [name, value] : fields) {
     put_text(out, name);
     put_text(out, value);
   }
 }
 
-/// A text or message that is too long for u32 is too long for a frame as well, so the one check
+/// A text or message that is too long for u32 is too long for its limit as well, so the one check
 /// at the end is enough: nothing is sent before it.
 class Encoding {
  public:
-  Encoding(Bytes& out, std::string_view message) noexcept
-      : out_(out), start_(out.size()), message_(message) {}
+  Encoding(Bytes& out, std::string_view message, std::size_t limit = kMaxPayloadBytes) noexcept
+      : out_(out), start_(out.size()), message_(message), limit_(limit) {}
 
   Result<void> done() {
     const std::size_t bytes = out_.size() - start_;
-    if (bytes <= kMaxPayloadBytes) return {};
+    if (bytes <= limit_) return {};
     return refuse(ErrorCode::FrameTooLarge,
-                  fmt::format("{} of {} bytes exceeds {}", message_, bytes, kMaxPayloadBytes));
+                  fmt::format("{} of {} bytes exceeds {}", message_, bytes, limit_));
   }
   Result<void> refuse(ErrorCode code, std::string why) {
     out_.resize(start_);
@@ -64,6 +48,7 @@ class Encoding {
   Bytes& out_;
   std::size_t start_;
   std::string_view message_;
+  std::size_t limit_;
 };
 
 /// nullptr when the fields were read, otherwise what is wrong with them.
@@ -101,8 +86,8 @@ Result<Hello> decode_hello(std::string_view payload) {
 }
 
 Result<void> encode(const Welcome& welcome, Bytes& out) {
-  put(out, welcome.pid);
-  put(out, welcome.slot);
+  put_number(out, welcome.pid);
+  put_number(out, welcome.slot);
   return {};
 }
 
@@ -115,16 +100,13 @@ Result<Welcome> decode_welcome(std::string_view payload) {
 }
 
 Result<void> encode(const RequestHead& head, Bytes& out) {
-  Encoding encoding(out, "RequestHead");
-  put(out, head.flags);
-  put(out, head.content_length);
-  put(out, head.script_modified_us);
-  put(out, head.request_start_us);
-  put(out, head.queue_start_us);
-  put(out, head.deadline_us);
-  put_text(out, head.script);
-  put_text(out, head.application_group);
-  put_text(out, head.callable);
+  Encoding encoding(out, "RequestHead", kMaxHeadBytes);
+  put_number(out, head.flags);
+  put_number(out, head.content_length);
+  put_number(out, head.request_start_us);
+  put_number(out, head.queue_start_us);
+  put_number(out, head.deadline_us);
+  wsgi::encode(head.script, out);
   put_fields(out, head.environ);
   return encoding.done();
 }
@@ -133,45 +115,37 @@ Result<void> decode_request_head(std::string_view payload, RequestHead& into) {
   ByteReader reader(payload);
   const auto flags = reader.number<std::uint8_t>();
   const auto content_length = reader.number<std::int64_t>();
-  const auto modified = reader.number<std::int64_t>();
   const auto request_start = reader.number<std::int64_t>();
   const auto queue_start = reader.number<std::int64_t>();
   const auto deadline = reader.number<std::int64_t>();
-  const auto script = reader.text();
-  const auto application_group = reader.text();
-  const auto callable = reader.text();
+  const auto script = wsgi::take_script(reader);
   // A failed read consumes nothing, so a later, smaller one may still succeed: look at each.
-  if (!flags || !content_length || !modified || !request_start || !queue_start || !deadline ||
-      !script || !application_group || !callable) {
+  if (!flags || !content_length || !request_start || !queue_start || !deadline) {
     return malformed("RequestHead", "cut short");
   }
+  if (!script) return malformed("RequestHead", "names no script");
   if ((*flags & ~kKnownRequestFlags) != 0) return malformed("RequestHead", "unknown flag");
   if (*content_length < -1) return malformed("RequestHead", "negative content length");
-  constexpr std::uint8_t kBothReloads = RequestHead::kReloading | RequestHead::kRolling;
-  if ((*flags & kBothReloads) == kBothReloads) return malformed("RequestHead", "reloads twice");
   if (*deadline < 0) return malformed("RequestHead", "negative deadline");
   if (const char* why = read_fields(reader, into.environ)) return malformed("RequestHead", why);
   if (reader.remaining() != 0) return malformed("RequestHead", "bytes left over");
 
   into.flags = *flags;
   into.content_length = *content_length;
-  into.script_modified_us = *modified;
   into.request_start_us = *request_start;
   into.queue_start_us = *queue_start;
   into.deadline_us = *deadline;
   into.script = *script;
-  into.application_group = *application_group;
-  into.callable = *callable;
   return {};
 }
 
 Result<void> encode(const ResponseHead& head, Bytes& out) {
-  Encoding encoding(out, "ResponseHead");
+  Encoding encoding(out, "ResponseHead", kMaxHeadBytes);
   if (head.status < 100 || head.status > 999) {
     return encoding.refuse(ErrorCode::BrokenInvariant,
                            fmt::format("ResponseHead: status {}", head.status));
   }
-  put(out, head.status);
+  put_number(out, head.status);
   put_text(out, head.reason);
   put_fields(out, head.headers);
   return encoding.done();
@@ -206,8 +180,8 @@ Result<EarlyHints> decode_early_hints(std::string_view payload) {
 }
 
 Result<void> encode(const ResponseFile& file, Bytes& out) {
-  put(out, file.offset);
-  put(out, file.length);
+  put_number(out, file.offset);
+  put_number(out, file.length);
   return {};
 }
 
@@ -221,8 +195,8 @@ Result<ResponseFile> decode_response_file(std::string_view payload) {
 
 Result<void> encode(const Failure& failure, Bytes& out) {
   Encoding encoding(out, "Failure");
-  put(out, failure.http_status);
-  put(out, failure.code);
+  put_number(out, failure.http_status);
+  put_number(out, failure.code);
   put_text(out, failure.what);
   return encoding.done();
 }
@@ -239,8 +213,8 @@ Result<Failure> decode_failure(std::string_view payload) {
 
 Result<void> encode(const LogRecord& record, Bytes& out) {
   Encoding encoding(out, "Log");
-  put(out, static_cast<std::uint8_t>(record.level));
-  put(out, record.line);
+  put_number(out, static_cast<std::uint8_t>(record.level));
+  put_number(out, record.line);
   put_text(out, record.file);
   put_text(out, record.text);
   return encoding.done();
@@ -259,7 +233,7 @@ Result<LogRecord> decode_log_record(std::string_view payload) {
 }
 
 Result<void> encode(AbortReason reason, Bytes& out) {
-  put(out, static_cast<std::uint8_t>(reason));
+  put_number(out, static_cast<std::uint8_t>(reason));
   return {};
 }
 

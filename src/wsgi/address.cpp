@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstddef>
 #include <limits>
+#include <system_error>
 
 namespace wsgix::wsgi {
 namespace {

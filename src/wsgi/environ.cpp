@@ -156,6 +156,10 @@ std::string expand_group_name(std::string_view value, const GroupNameFacts& fact
   return std::string(value);
 }
 
+bool is_named_by_request(std::string_view value) noexcept {
+  return value == "%{HOST}" || (is_token(value) && value.starts_with(kEnvToken));
+}
+
 std::string expand_callable_name(std::string_view value, const GroupNameFacts& facts) {
   if (!value.starts_with('%')) return std::string(value);
   if (is_token(value) && value.starts_with(kEnvToken)) {

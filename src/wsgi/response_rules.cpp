@@ -7,6 +7,8 @@
 #include <array>
 #include <charconv>
 #include <cstddef>
+#include <system_error>
+#include <utility>
 
 #include "wsgix/wsgi/environ.hpp"
 
@@ -42,9 +44,26 @@ Objection object_to_status(std::string_view status) {
     return object("no space following status code", status);
   if (std::any_of(status.begin(), status.end(), is_control))
     return object("control character in status reason phrase", status);
+  if (status.size() > 4) {
+    if (Objection objection = object_to_reason(status.substr(4))) return objection;
+  }
   // Peers pass these on; a client waits for another answer behind 1xx (RFC 9110, 15.2).
   if (status[0] < '2') return object("status code must be 200 or more", status);
   return {};
+}
+
+Objection object_to_reason(std::string_view reason) {
+  if (reason.size() > kMaxReasonBytes)
+    return fmt::format("status reason phrase has {} bytes, more than {}", reason.size(),
+                       kMaxReasonBytes);
+  if (std::any_of(reason.begin(), reason.end(), is_control))
+    return object("control character in status reason phrase", reason);
+  return {};
+}
+
+Objection object_to_header_count(std::size_t count) {
+  if (count <= kMaxHeaders) return {};
+  return fmt::format("response has {} headers, more than {}", count, kMaxHeaders);
 }
 
 Objection object_to_header_name(std::string_view name) {
@@ -65,6 +84,25 @@ Objection object_to_header_value(std::string_view value) {
       return object("carriage return/line feed character in header value", value);
     if (is_control(c) && c != '\t') return object("control character in header value", value);
   }
+  return {};
+}
+
+Objection HeadCheck::status(int code, std::string_view reason) {
+  if (code < 200 || code > 999) return fmt::format("status code {} is not in 200 to 999", code);
+  return object_to_reason(reason);
+}
+
+Objection HeadCheck::header(std::string_view name, std::string_view value) {
+  if (Objection objection = object_to_header_count(++count_)) return objection;
+  if (Objection objection = object_to_header_name(name)) return objection;
+  if (Objection objection = object_to_header_value(value)) return objection;
+  if (is_hop_by_hop(name)) return object("header of one connection in a response", name);
+  if (!equals_ignoring_case(name, "content-length")) return {};
+  if (interim_) return object("length in an interim response", name);
+  // The runtime passes one on, whatever the application repeats.
+  if (std::exchange(has_length_, true)) return object("second Content-Length", value);
+  if (!parse_content_length(value))
+    return object("Content-Length is not a non-negative integer", value);
   return {};
 }
 
@@ -99,7 +137,8 @@ bool is_hop_by_hop(std::string_view name) {
 }
 
 bool has_no_body(int status, std::string_view request_method) {
-  return request_method == "HEAD" || status < 200 || status == 204 || status == 304;
+  return request_method == "HEAD" || status < 200 || status == 204 || status == 205 ||
+         status == 304;
 }
 
 std::string bytes_repr(std::string_view bytes) {

@@ -16,7 +16,31 @@ def compare(what, in_code, in_docs):
         yield f"{what} {name} is documented, but is not in the code"
 
 
+def compare_missing(what, in_code, in_readme):
+    for name in sorted(in_code - in_readme):
+        yield f"{what} {name} is missing, and README's list of what is missing does not have it"
+    for name in sorted(in_readme - in_code):
+        yield f"{what} {name} is not missing, but README says so"
+
+
+def wrong_steps(root):
+    """Steps of the walk in src/README.md that name a file or function which is not there."""
+    readme = root / "src/README.md"
+    if not readme.exists():
+        return
+    walk = readme.read_text().split("## A walk through the code", 1)[1].split("\n## ", 1)[0]
+    where = None
+    for name in re.findall(r"`([\w./]+)`", walk):
+        if "/" in name:
+            where = root / "src" / name
+            if not where.exists():
+                yield f"src/README.md: {name} does not exist"
+        elif where.exists() and not re.search(rf"\b{name}\(", where.read_text()):
+            yield f"src/README.md: {where.name} has no {name}()"
+
+
 def violations(root):
+    yield from wrong_steps(root)
     directive_sources = "\n".join(p.read_text() for p in sorted(root.glob("src/httpd/*.cpp")))
     documented = {p.stem for p in root.glob("docs/directives/WSGI*.md")}
     yield from compare("directive", names(directive_sources, r'^\s+AP_INIT_\w+\(\s*"(WSGI\w+)"'),
@@ -27,6 +51,18 @@ def violations(root):
     page = (root / "docs/directives/WSGIDaemonProcess.md").read_text()
     yield from compare("option", names(table, r'^\s*\{"([a-z-]+)"'),
                        names(page, r"^\| `([a-z-]+)=`"))
+
+    missing = (root / "README.md").read_text().split("## What is not there yet", 1)[1]
+    missing = missing.split("\n## ", 1)[0]
+    yield from compare_missing("directive", names(directive_sources, r'^\s+later\("<?(WSGI\w+)"'),
+                               names(missing, r"`(WSGI\w+)`"))
+    later = grammar.split("kLater[] = {", 1)[1].split("\n};", 1)[0]
+    yield from compare_missing("option", names(later, r'"([a-z-]+)"'),
+                               names(missing, r"`([a-z-]+)=`"))
+
+    for room in sorted(p for p in (root / "src").iterdir() if any(p.glob("*.cpp"))):
+        if not (room / "README.md").exists():
+            yield f"room {room.name} has no README.md"
 
     catalogue = (root / "include/wsgix/base/error.hpp").read_text()
     errors = (root / "docs/errors.md").read_text()

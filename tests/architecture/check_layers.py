@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fails when a room includes a room it may not, or a foreign header it may not.
+"""Fails when a room includes a room it may not, or a foreign header it may not. A room's own
+headers lie beside the file and are named without a path, so that no path leads into another room.
 
 The table is the architecture; src/README.md draws it, this file enforces it.
 """
@@ -7,28 +8,29 @@ import pathlib
 import re
 import sys
 
-CORE = {"base", "wire", "wsgi", "config", "os", "channel", "runtime", "supervisor", "scoreboard",
-        "daemon"}
+CORE = {"base", "wire", "wsgi", "config", "os", "channel", "relay", "runtime", "supervisor",
+        "scoreboard", "daemon"}
 MAY_INCLUDE = {
     "base": set(),
-    "wire": {"base"},
+    "wire": {"base", "wsgi"},
     "wsgi": {"base"},
-    "config": {"base"},
+    "config": {"base", "wsgi"},
     "os": {"base"},
     "channel": {"base", "wire", "os"},
-    "runtime": {"base"},
+    "relay": {"base", "wire", "wsgi"},
+    "runtime": {"base", "wsgi"},
     "supervisor": {"base", "config"},  # decides; httpd and host act
-    "scoreboard": {"base", "os"},
-    "daemon": CORE - {"daemon", "supervisor"},
-    "host": CORE,
-    "cli": CORE,
+    "scoreboard": {"base", "os", "wsgi"},
+    "daemon": CORE - {"daemon", "supervisor", "relay"},
+    "host": CORE - {"relay"},
+    "cli": CORE - {"relay"},
     "python": {"base", "wsgi", "runtime"},
     "httpd": CORE - {"daemon"},
 }
 FOREIGN = re.compile(
     r"^(Python|structmember|frameobject|internal/pycore|httpd|http_|ap_|apr_|apr\.|apu|util_|unixd|mod_|scoreboard\.h|mpm_)")
 ONE_DOOR = {"python": "python_api.hpp", "httpd": "httpd_api.hpp"}  # the only file that may
-INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.M)
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
 
 def violations(root):
@@ -37,9 +39,11 @@ def violations(root):
             continue
         relative = path.relative_to(root)
         room = relative.parts[2 if relative.parts[0] == "include" else 1]
-        for header in INCLUDE.findall(path.read_text()):
+        for quote, header in INCLUDE.findall(path.read_text()):
             ours = re.match(r"wsgix/(\w+)/", header)
-            if ours and ours[1] != room and ours[1] not in MAY_INCLUDE[room]:
+            if quote == '"' and "/" in header and not ours:
+                yield f"{relative}: {header} is a path; a room names its own headers without one"
+            elif ours and ours[1] != room and ours[1] not in MAY_INCLUDE[room]:
                 yield f"{relative}: {room} may not include {header}"
             elif not ours and FOREIGN.match(header) and path.name != ONE_DOOR.get(room) \
                     and header not in ONE_DOOR.values():

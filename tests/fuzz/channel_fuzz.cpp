@@ -20,7 +20,7 @@ std::optional<std::string_view> after_frame(std::string_view bytes, channel::Fra
   const auto header = wire::decode_header(bytes);
   bytes.remove_prefix(wire::kHeaderBytes);
   if (!header || bytes.size() < header->payload_bytes) return std::nullopt;
-  frame = {header->type, bytes.substr(0, header->payload_bytes)};
+  frame = {header->type, header->request, bytes.substr(0, header->payload_bytes)};
   return bytes.substr(header->payload_bytes);
 }
 

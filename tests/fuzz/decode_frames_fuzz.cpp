@@ -54,6 +54,7 @@ void decode(FrameType type, std::string_view payload) {
     case FrameType::RequestAbort:
       if (const auto reason = decode_abort(payload)) must_encode_to(*reason, payload);
       return;
+    case FrameType::HeadPart:
     case FrameType::RequestBody:
     case FrameType::RequestEnd:
     case FrameType::WantBody:

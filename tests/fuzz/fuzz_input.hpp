@@ -25,4 +25,20 @@ inline std::string_view take_line(std::string_view& rest) {
   return line;
 }
 
+/// Choices, one byte each; zeros when they are used up.
+class Choices {
+ public:
+  Choices(const std::uint8_t* data, std::size_t size) noexcept : rest_(view_of(data, size)) {}
+  bool is_empty() const noexcept { return rest_.empty(); }
+  std::uint8_t next() noexcept {
+    if (rest_.empty()) return 0;
+    const auto byte = static_cast<std::uint8_t>(rest_.front());
+    rest_.remove_prefix(1);
+    return byte;
+  }
+
+ private:
+  std::string_view rest_;
+};
+
 }  // namespace wsgix::fuzz

@@ -100,9 +100,12 @@ constexpr wsgix_stream_calls kCalls = {read_body,      send_head, send_body,   s
                                        client_is_gone, log_line,  early_hints, loading};
 
 wsgix_script script_of(const Request& request) {
-  return {text_of(request.script), text_of(request.application_group),
-          text_of(request.callable_name), request.modified_us,
-          static_cast<std::uint8_t>(request.reloading)};
+  return {text_of(request.script),
+          text_of(request.application_group),
+          text_of(request.callable_name),
+          request.modified_us,
+          static_cast<std::uint8_t>(request.reloading),
+          0};
 }
 
 }  // namespace
@@ -258,6 +261,11 @@ Reply RuntimeTest::run_body(const std::string& statements, Request request) {
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   return run(source, std::move(request));
+}
+
+int minor_version() {
+  const std::string version = Server::the().runtime().python_version();
+  return std::stoi(version.substr(version.find('.') + 1));
 }
 
 std::string answering(const std::string& expression) {

@@ -101,6 +101,9 @@ class RuntimeTest : public testing::Test {
   int files_ = 0;
 };
 
+/// 11 of 3.11.2
+int minor_version();
+
 /// "200 OK" with a text that the application computed.
 std::string answering(const std::string& expression);
 

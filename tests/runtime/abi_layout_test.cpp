@@ -28,7 +28,7 @@ WSGIX_AT(wsgix_failure, code, 0);
 WSGIX_AT(wsgix_failure, what, 4);
 WSGIX_AT(wsgix_failure, remedy, 1520);
 
-WSGIX_SIZE(wsgix_start, 136);
+WSGIX_SIZE(wsgix_start, 160);
 WSGIX_AT(wsgix_start, program, 0);
 WSGIX_AT(wsgix_start, python_home, 8);
 WSGIX_AT(wsgix_start, process_group, 16);
@@ -55,6 +55,9 @@ WSGIX_AT(wsgix_start, log_context, 112);
 WSGIX_AT(wsgix_start, log, 120);
 WSGIX_AT(wsgix_start, stacks_signal, 128);
 WSGIX_AT(wsgix_start, stacks_fd, 132);
+WSGIX_AT(wsgix_start, interpreter_limit, 136);
+WSGIX_AT(wsgix_start, count_failure, 144);
+WSGIX_AT(wsgix_start, failures_context, 152);
 
 WSGIX_SIZE(wsgix_response_head, 40);
 WSGIX_AT(wsgix_response_head, status, 0);
@@ -79,6 +82,7 @@ WSGIX_AT(wsgix_script, application_group, 16);
 WSGIX_AT(wsgix_script, callable_name, 32);
 WSGIX_AT(wsgix_script, modified_us, 48);
 WSGIX_AT(wsgix_script, reloading, 56);
+WSGIX_AT(wsgix_script, named_by_request, 57);
 
 WSGIX_SIZE(wsgix_request, 144);
 WSGIX_AT(wsgix_request, stream, 0);
@@ -120,7 +124,7 @@ static_assert(WSGIX_QUEUE_BYTES == 65536);
 
 TEST(RuntimeAbi, IsTheVersionThatTheLayoutBelongsTo) {
   EXPECT_EQ(WSGIX_RUNTIME_ABI_MAJOR, 1u);
-  EXPECT_EQ(WSGIX_RUNTIME_ABI_MINOR, 2u);
+  EXPECT_EQ(WSGIX_RUNTIME_ABI_MINOR, 0u);
 }
 
 }  // namespace

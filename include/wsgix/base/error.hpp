@@ -22,6 +22,7 @@ enum class ErrorCode : std::uint16_t {
   PeerNotTrusted = 1007,   ///< wrong uid or wrong token at the other end
   UnexpectedFrame = 1008,  ///< well formed, but not what this state allows
   BadDescriptor = 1009,    ///< a passed descriptor is missing or not a regular file
+  ForeignFrame = 1010,     ///< it carries the number of another request
 
   // 2000: processes and privileges
   RefusesToRunAsRoot = 2001,
@@ -33,10 +34,10 @@ enum class ErrorCode : std::uint16_t {
   HostDied = 2007,
   WorkerDied = 2008,
   WorkerStuckAtStart = 2009,
-  SystemCallFailed = 2010,
+  SystemCallFailed = 2010,    ///< one that cannot fail where nothing forbids it
   SettingHadNoEffect = 2011,  ///< a limit, priority or locale the system refused (warning)
   BadHostSettings = 2012,     ///< wsgix-host was started by hand or by another version
-  ReadinessReport = 2013,     ///< information about a group's life, not a failure
+  GroupReady = 2013,          ///< information
   WorkerForced = 2014,        ///< a worker did not end in time and was killed
   WorkerHangs = 2015,         ///< its Python makes no progress
   RequestStuck = 2016,        ///< a request did not come back: its worker is replaced
@@ -44,9 +45,23 @@ enum class ErrorCode : std::uint16_t {
   NewVersionBroken = 2018,    ///< no Python, or a Rolling script not loaded: the old workers stay
   GroupOverloaded = 2019,     ///< every thread is busy, and requests wait
   WarmUpFailed = 2020,        ///< the request of warmup= was answered with 5xx
+  CopyCameBack = 2021,        ///< a process that the application forked, outside of a request
+  LeftProcessesEnded = 2023,  ///< the group has ended, and with it what it had started (warning)
+  FormerHostEnded = 2024,     ///< a host of a former account or group did not end in time (warning)
+  OutputGivenUp = 2025,       ///< too many ended workers whose pipes are still held (warning)
+  CannotOpenDescriptor = 2026,
+  CannotStartTask = 2027,  ///< a process or a thread
+  CannotShareMemory = 2028,
+  WorkerEnded = 2029,       ///< as it was asked to (information)
+  WorkerTooBig = 2030,      ///< the soft limit of memory-recycle= (information)
+  WorkerIdle = 2031,        ///< inactivity-timeout= (information)
+  RequestsCeased = 2032,    ///< nobody knows the host's listener any more (information)
+  WorkerIncomplete = 2033,  ///< it lacks a script that others have (information)
+  ScriptChanged = 2034,     ///< workers are replaced for it (information)
 
   // Since 2040: the control socket of a group
   CommandRefused = 2040,  ///< a command or an answer that this version does not know
+  CommandGiven = 2041,    ///< by whom (notice)
 
   // 3000: configuration
   BadDirective = 3001,
@@ -98,10 +113,18 @@ enum class ErrorCode : std::uint16_t {
   RequestTimedOut = 6010,
   GroupFull = 6011,
   GroupNotRunning = 6012,
-  WorkerLost = 6013,          ///< the worker died while it ran this request
-  ApplicationOutput = 6014,   ///< sys.stdout, sys.stderr, wsgi.errors (carries no number)
-  RequestInterrupted = 6015,  ///< over its time; an exception is raised in its thread
-  SpoolFailed = 6020,         ///< the temporary file that a body is buffered in
+  WorkerLost = 6013,           ///< the worker died while it ran this request
+  ApplicationOutput = 6014,    ///< sys.stdout, sys.stderr, wsgi.errors (carries no number)
+  RequestInterrupted = 6015,   ///< over its time; an exception is raised in its thread
+  CopyAnswered = 6016,         ///< a process that the application forked came back to a request
+  CopyReadBody = 6017,         ///< such a process asks for the body of a request
+  TooManyInterpreters = 6019,  ///< a request names one more application group
+  SpoolFailed = 6020,          ///< the temporary file that a body is buffered in
+  BodiesNotBuffered = 6021,    ///< no temporary file: bodies are streamed (warning)
+  WorkerHeadRefused = 6022,    ///< a worker's head breaks a rule that the runtime keeps
+  BodyLengthUnknown = 6023,    ///< too long to be buffered, or nowhere to buffer it (warning)
+  HeadTooLarge = 6024,         ///< of a request or response; head-limit=
+  TooManyHints = 6025,         ///< interim responses of one request (warning)
   RequestDeadlinePassed = 6030,
   GroupPaused = 6031,  ///< drained by the operator
 
@@ -118,10 +141,16 @@ struct Error {
       {};  ///< better than the catalogue's, where the place knows more; may be empty
 };
 
+/// One of the 6000: what the request needed was there, a Python and its script.
+bool is_of_a_request(ErrorCode code) noexcept;
+
 /// What the administrator should do next. A missing case fails the build (-Werror=switch).
 std::string_view remedy_for(ErrorCode code) noexcept;
 
 /// "WX2002: <what>: Operation not permitted (errno 1). Remedy: <remedy>"
 std::string to_log_line(const Error& error);
+
+/// The same of a process group: "group 'shop': <what>".
+Error of_group(std::string_view group, Error error);
 
 }  // namespace wsgix

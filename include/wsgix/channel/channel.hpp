@@ -5,6 +5,7 @@
 // at a time talks on a channel.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,29 +13,39 @@
 #include "wsgix/base/clock.hpp"
 #include "wsgix/base/result.hpp"
 #include "wsgix/base/unique_fd.hpp"
+#include "wsgix/channel/incoming.hpp"
 #include "wsgix/wire/frame.hpp"
 #include "wsgix/wire/messages.hpp"
 
 namespace wsgix::channel {
-
-/// Valid until the next call of receive() or try_receive() on the same channel.
-struct Frame {
-  wire::FrameType type;
-  std::string_view payload;
-};
 
 /// True for a failure that proves that the other end went without having read all that it was sent.
 /// Linux alone tells (net/unix: unix_release_sock() resets the peer when its queue is not empty).
 bool left_bytes_unread(const Error& error) noexcept;
 
 /// Failures of every member: PeerClosed (end of file, EPIPE or ECONNRESET), DeadlinePassed,
-/// SocketFailed, and those of wire::decode_header(). After one the channel is unusable.
+/// SocketFailed, BadDescriptor, UnexpectedFrame (between the parts of a head), and those of
+/// wire::decode_header(). After one the channel is unusable.
 class Channel {
  public:
   /// Takes a connected, non-blocking, close-on-exec AF_UNIX stream socket.
-  explicit Channel(UniqueFd socket) noexcept : socket_(std::move(socket)) {}
+  explicit Channel(UniqueFd socket, Descriptors descriptors = Descriptors::Refused) noexcept
+      : socket_(std::move(socket)), incoming_(descriptors) {}
 
   int fd() const noexcept { return socket_.get(); }
+
+  /// Frames that are queued or sent from now on belong to this request. What a received frame
+  /// belongs to stands in it: the caller compares.
+  void begin_request(std::uint64_t number) noexcept { request_ = number; }
+  std::uint64_t request() const noexcept { return request_; }
+
+  /// Of each received frame; wire::kMaxPayloadBytes at first.
+  void limit_payload(std::size_t bytes) noexcept { incoming_.limit_payload(bytes); }
+  /// Of a head with all its parts, both ways; wire::kMaxPayloadBytes at first.
+  void limit_heads(std::size_t bytes) noexcept {
+    most_head_bytes_ = bytes;
+    incoming_.limit_heads(bytes);
+  }
 
   // ---- sending: queue, then flush; a small conversation is one write ----
 
@@ -62,13 +73,22 @@ class Channel {
 
   // ---- receiving ----
 
-  /// A frame that is here whole, or nullopt when waiting would be needed.
-  Result<std::optional<Frame>> try_receive();
+  /// A frame that is here whole, or nullopt when waiting would be needed. Its payload is valid
+  /// until the next call of try_receive() or receive().
+  Result<std::optional<Frame>> try_receive() { return incoming_.try_receive(fd()); }
   Result<Frame> receive(Deadline deadline);
-  /// True when try_receive() would return a frame without a system call.
-  bool has_buffered_frame() const noexcept;
-  /// The descriptor that came with a ResponseFile frame, once; empty when the peer sent none.
-  UniqueFd take_descriptor() noexcept { return std::move(received_fd_); }
+  /// True when try_receive() would not begin with a system call.
+  bool has_buffered_frame() const noexcept { return incoming_.has_buffered_frame(); }
+  /// The regular file that came with a ResponseFile frame, once; empty when the peer sent none.
+  UniqueFd take_descriptor() noexcept { return incoming_.take_descriptor(); }
+
+  /// The peer has said nothing that was not received, and has not closed. Never waits.
+  bool is_quiet() const noexcept;
+  /// Bytes lie on the socket, or the peer has closed. Never waits.
+  bool has_news() const noexcept;
+  /// Ends both directions at once and takes what the peer has sent off the socket: it may be
+  /// descriptors, and closing those would be up to the kernel, with all that they can wait for.
+  void abandon() noexcept;
 
   /// True when the peer has closed its end (looked up with a peek, never waits).
   bool peer_is_gone() const noexcept;
@@ -76,17 +96,16 @@ class Channel {
  private:
   std::size_t begin_frame();
   Result<void> end_frame(std::size_t start, wire::FrameType type, const Result<void>& encoded);
-  Result<bool> read_more();
+  void divide_head(std::size_t start, wire::FrameType type);
+  void queue_header(wire::FrameType type, std::size_t payload_bytes);
   Result<bool> write_some(std::string_view extra, std::size_t& extra_sent, int descriptor);
-  void make_room(std::size_t payload_bytes);
 
   UniqueFd socket_;
+  std::uint64_t request_ = 0;
+  std::size_t most_head_bytes_ = wire::kMaxPayloadBytes;
   std::string outgoing_;
   std::size_t sent_ = 0;
-  std::string incoming_;  ///< bytes [consumed_, filled_) are unread
-  std::size_t filled_ = 0;
-  std::size_t consumed_ = 0;
-  UniqueFd received_fd_;
+  Incoming incoming_;
 };
 
 /// Waits until `fd` is readable (or writable), or the deadline. False on the deadline.

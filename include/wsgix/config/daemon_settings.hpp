@@ -13,11 +13,15 @@
 #include <vector>
 
 #include "wsgix/base/result.hpp"
+#include "wsgix/wsgi/script_ref.hpp"
 
 namespace wsgix::config {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+
+inline constexpr int kInterpreterLimit = 100;
+inline constexpr int kMostInterpreters = 100'000;
 
 /// Resident bytes of one process; zero: no limit.
 struct MemoryRecycle {
@@ -85,9 +89,15 @@ struct DaemonSettings {
   MemoryRecycle memory_recycle;
   int queue_limit = 0;  ///< requests that may wait for a thread
 
+  /// Sub-interpreters of a process that names chosen by requests may make.
+  int interpreter_limit = kInterpreterLimit;
+
   // buffering, bytes; 0: off
   std::int64_t request_buffering_bytes = 1 << 20;
   std::int64_t response_buffering_bytes = 8 << 20;
+
+  /// Bytes that the head of a request (with its environ) or of a response may have.
+  std::int64_t head_limit = 8 << 20;
 
   bool operator==(const DaemonSettings&) const = default;
 };
@@ -114,15 +124,6 @@ void remove_request_limits(DaemonSettings& settings);
 
 /// What ps shows: display-name with %{GROUP} as "(wsgi:NAME)"; our own default when none is given.
 std::string title(const DaemonSettings& settings);
-
-struct Preload {
-  std::string script;
-  std::string application_group;
-  std::string callable;
-  bool rolling = false;  ///< WSGIScriptReloading Rolling: a worker without it does not serve
-
-  bool operator==(const Preload&) const = default;
-};
 
 /// Everything a host needs to know, resolved; it travels to it as one encoded frame.
 struct HostSettings {
@@ -157,10 +158,18 @@ struct HostSettings {
   int httpd_maximum_processes = 1;
   int httpd_threads_per_process = 1;
 
-  std::vector<Preload> preloads;
+  /// What a worker loads before it serves; without one that is Rolling it does not.
+  std::vector<wsgi::OwnedScriptRef> preloads;
 
   bool operator==(const HostSettings&) const = default;
 };
+
+/// Bytes, from 0 to 1024g: 65536, 64k, 8m or 1g.
+std::optional<std::int64_t> parse_size(std::string_view value);
+/// Digits and nothing else.
+std::optional<std::int64_t> parse_number(std::string_view value);
+/// Directories between colons; empty ones do not count.
+std::vector<std::string> split_path(std::string_view value);
 
 using Field = std::pair<std::string, std::string>;
 

@@ -4,9 +4,9 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 
 #include "wsgix/base/result.hpp"
+#include "wsgix/wsgi/script_ref.hpp"
 
 namespace wsgix::daemon {
 
@@ -26,22 +26,10 @@ enum class Cause : std::uint8_t {
   CpuTimeLimit = 5,  ///< SIGXCPU
 };
 
-/// A script as requests name it.
-struct ScriptUse {
-  std::string path;
-  std::string application_group;
-  std::string callable;
-  bool rolling = false;          ///< WSGIScriptReloading Rolling
-  bool reloading = false;        ///< WSGIScriptReloading On
-  std::int64_t modified_us = 0;  ///< as the child saw the file; 0: unknown
-
-  bool operator==(const ScriptUse&) const = default;
-};
-
 struct WorkerReport {
   Report report;
   Cause cause = Cause::None;
-  ScriptUse script{};  ///< for UsesScript
+  wsgi::OwnedScriptRef script{};  ///< for UsesScript
 
   bool operator==(const WorkerReport&) const = default;
 };

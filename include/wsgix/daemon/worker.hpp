@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// daemon/worker.hpp: the whole life of one worker process.
+// daemon/worker.hpp: the whole life of one worker process, of either kind.
 #pragma once
 
 #include <sys/types.h>
@@ -13,7 +13,7 @@
 namespace wsgix::daemon {
 
 /// Borrowed from the process that became the worker.
-struct WorkerPlace {
+struct WorkerContext {
   const config::HostSettings& settings;
   int listener;
   int lifeline;  ///< its end means: httpd is gone, end at once
@@ -22,10 +22,13 @@ struct WorkerPlace {
   pid_t supervisor;
   std::uint32_t slot_number;
   scoreboard::Board& board;
-  LogSink& log;
+  LogSink& log;  ///< through descriptor 2, which is a pipe to the supervisor
 };
 
 /// Starts Python, serves until it is told to end, and returns the exit code for _exit(2).
-int run_worker(const WorkerPlace& place);
+int run_worker(const WorkerContext& context);
+/// Of a group with threads=0: runs its scripts one after another in Python's main thread, serves
+/// nobody, and returns the exit code for _exit(2): 0 when every script came to its end.
+int run_service(const WorkerContext& context);
 
 }  // namespace wsgix::daemon

@@ -50,8 +50,19 @@ std::string describe_end(int wait_status);
 /// Sends `signal` to this process when the thread that started it ends. Changing ids clears it.
 Result<void> ask_for_parent_death_signal(int signal);
 
+/// Descendants whose parents end become children of this process, and not of init.
+Result<void> become_subreaper();
+
+/// A child that has ended and is not reaped yet, or 0. Never waits.
+pid_t ended_child() noexcept;
+/// Reaps that child if it has ended. Never waits.
+void reap_child(pid_t pid) noexcept;
+/// Living or not yet reaped.
+bool has_children() noexcept;
+
 /// Lets the process be debugged and dump core like any other of its account. The kernel forbids
-/// both after a change of user.
+/// both after a change of user. Not for one that keeps something from the account: its descriptors
+/// can be taken by whoever may debug it.
 void allow_core_dumps() noexcept;
 
 }  // namespace wsgix::os

@@ -14,6 +14,9 @@ struct Pipe {
 };
 /// Both ends close-on-exec and non-blocking.
 Result<Pipe> make_pipe();
+/// For what programs print: reading never waits, writing does, as programs expect. Both ends
+/// close-on-exec.
+Result<Pipe> make_output_pipe();
 
 struct SocketPair {
   UniqueFd one;

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "wsgix/base/clock.hpp"
 #include "wsgix/base/result.hpp"
 #include "wsgix/base/unique_fd.hpp"
 
@@ -22,8 +23,9 @@ class Poller {
   bool rearm(int fd, Interest interest, void* subject) noexcept;
   void remove(int fd) noexcept;
 
-  /// Waits for one report and returns its subject; nullopt once wake_all() was called.
-  std::optional<void*> wait() noexcept;
+  /// Waits for one report and returns its subject; null at the deadline; nullopt once wake_all()
+  /// was called.
+  std::optional<void*> wait(Deadline deadline = kNever) noexcept;
   /// Every wait(), now and later, returns nullopt.
   void wake_all() noexcept;
 
@@ -35,14 +37,14 @@ class Poller {
 };
 
 /// A descriptor that becomes readable, once, for a poll(2) of another thread.
-class Signpost {
+class Event {
  public:
-  static Result<Signpost> create();
+  static Result<Event> create();
   void raise() noexcept;
   int fd() const noexcept { return event_.get(); }
 
  private:
-  explicit Signpost(UniqueFd event) noexcept : event_(std::move(event)) {}
+  explicit Event(UniqueFd event) noexcept : event_(std::move(event)) {}
   UniqueFd event_;
 };
 

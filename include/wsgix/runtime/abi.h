@@ -19,7 +19,7 @@ extern "C" {
 #endif
 
 #define WSGIX_RUNTIME_ABI_MAJOR 1u
-#define WSGIX_RUNTIME_ABI_MINOR 2u
+#define WSGIX_RUNTIME_ABI_MINOR 0u
 
 /* Borrowed bytes, not NUL-terminated, valid for the call they are passed to. */
 typedef struct wsgix_text {
@@ -74,10 +74,18 @@ typedef struct wsgix_start {
   int32_t httpd_threads_per_process;
   void* log_context;
   wsgix_log_call log; /* everything that belongs to no request */
-  /* Minor 2. That signal writes the Python stack of every thread to stacks_fd, in plain lines and
+  /* That signal writes the Python stack of every thread to stacks_fd, in plain lines and
    * without the GIL, so that it works where Python makes no progress any more. 0: none. */
   int32_t stacks_signal;
   int32_t stacks_fd;
+  /* The most sub-interpreters that requests may name by themselves
+   * (wsgix_script.named_by_request). */
+  uint32_t interpreter_limit;
+  /* Counts one failure of a script and returns how many processes of the group had it before; the
+   * first one logs it at length. `failure` stands for the script's version and the cause. NULL:
+   * the process has no companions. */
+  uint64_t (*count_failure)(void* context, uint64_t failure);
+  void* failures_context;
 } wsgix_start;
 
 /* ---- one request ------------------------------------------------------------------------- */
@@ -123,12 +131,11 @@ typedef struct wsgix_stream_calls {
   /* A line that belongs to the request. */
   void (*log)(void* stream, int level, wsgix_text source_file, uint32_t source_line,
               wsgix_text line);
-  /* Minor 1. An interim response 103 with these headers, as far as the client's protocol has it;
-   * before send_head, any number of times. Losing it is no failure. Call without the GIL.
-   * NULL when the process has none. */
+  /* An interim response 103 with these headers, as far as the client's protocol has it;
+   * before send_head, any number of times. Losing it is no failure. Call without the GIL. */
   void (*early_hints)(void* stream, const wsgix_field* headers, size_t header_count);
-  /* Minor 2. 1: the thread of this request begins to load the script, or to wait for the thread
-   * that does; 0: that is over, however it ended. Callable with the GIL. NULL: nobody asks. */
+  /* 1: the thread of this request begins to load the script, or to wait for the thread
+   * that does; 0: that is over, however it ended. Callable with the GIL. */
   void (*loading)(void* stream, int begins);
 } wsgix_stream_calls;
 
@@ -139,6 +146,7 @@ typedef struct wsgix_script {
   wsgix_text callable_name;     /* "application" */
   int64_t modified_us;          /* what the caller saw, microseconds since 1970; 0: unknown */
   uint8_t reloading;            /* WSGIScriptReloading */
+  uint8_t named_by_request;     /* the application group is of the request: %{HOST}, %{ENV:...} */
 } wsgix_script;
 
 typedef struct wsgix_request {
@@ -153,10 +161,10 @@ typedef struct wsgix_request {
   double request_start;   /* seconds since 1970; mod_wsgi.request_start */
   double queue_start;     /* 0 in embedded mode */
   double daemon_start;    /* 0 in embedded mode */
-  uint64_t id;            /* minor 2: never used twice in a process; 0: cannot be interrupted */
+  uint64_t id;            /* never used twice in a process; 0: cannot be interrupted */
 } wsgix_request;
 
-/* Why a running request is interrupted; minor 2. */
+/* Why a running request is interrupted. */
 enum wsgix_interruption {
   WSGIX_DEADLINE_PASSED = 1, /* raises mod_wsgi.RequestTimeout */
   WSGIX_CLIENT_LEFT = 2      /* raises mod_wsgi.ClientDisconnected */
@@ -196,8 +204,8 @@ typedef struct wsgix_runtime {
    * for a process that will _exit() next. */
   void (*stop)(int finalize);
 
-  /* ---- minor 2; `interrupt`, `heartbeat` and `write_stacks` wait for the GIL: call them from a
-   * thread that may wait for good, never from one that serves requests. ---- */
+  /* ---- `interrupt`, `heartbeat` and `write_stacks` wait for the GIL: call them from a thread
+   * that may wait for good, never from one that serves requests. ---- */
   /* Raises the exception of an enum wsgix_interruption in the thread that runs the request with
    * that id, at its next step of Python code: a blocking C call is not interrupted. Never reaches
    * a later request of that thread. 1: it will be raised; 0: no such request runs. */

@@ -39,6 +39,10 @@ Result<PythonChoice> choose_jailed_python(const std::string& jail, const std::st
 Result<void> check_reachable(const std::string& path, std::uint32_t uid, std::uint32_t gid,
                              const std::vector<std::uint32_t>& supplementary_gids);
 
+/// "user www-data cannot search /home/ann (mode 0700, owner ann)": the first folder on the way to
+/// `path`, through links as well, that this process's account may not search; empty: none.
+std::string closed_folder_on_the_way(const std::string& path);
+
 /// Opens libpython (RTLD_GLOBAL: extension modules look their symbols up there) and then
 /// wsgix-runtime.abi3.so from `runtime_directory`, and asks it for its table. Neither is ever
 /// closed: CPython cannot be unloaded. A process does this once: the same Python again is the same

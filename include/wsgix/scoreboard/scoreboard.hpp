@@ -11,7 +11,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
+#include "wsgix/base/end_reason.hpp"
 #include "wsgix/base/result.hpp"
 #include "wsgix/base/unique_fd.hpp"
 
@@ -23,31 +25,11 @@ inline constexpr std::size_t kDeathSlots = 64;
 inline constexpr std::size_t kThreadSlots = 8192;
 inline constexpr std::size_t kWaitSlots = 4096;
 inline constexpr std::size_t kScriptSlots = 32;
+inline constexpr std::size_t kFailureSlots = 32;
 inline constexpr std::size_t kRequestTextBytes = 192;
-inline constexpr std::size_t kScriptTextBytes = 1536;
+inline constexpr std::size_t kScriptBytes = 1536;
 
 enum class WorkerState : std::uint32_t { Free = 0, Starting = 1, Ready = 2, Draining = 3 };
-
-/// Why a worker ended, when it was not its own idea.
-enum class EndReason : std::uint32_t {
-  None = 0,  ///< nobody asked for it: it crashed or exited
-  Shutdown = 1,
-  ScriptReload = 2,
-  MaximumRequests = 3,
-  StartupTimeout = 4,
-  Replaced = 5,  ///< graceful or a new definition
-  RestartInterval = 6,
-  InactivityTimeout = 7,
-  MemoryRecycle = 8,   ///< above the soft limit: replaced
-  MemoryExceeded = 9,  ///< above the hard limit: ended at once
-  CpuTimeLimit = 10,
-  RequestTimeout = 11,   ///< a request did not come back
-  DeadlockTimeout = 12,  ///< Python made no progress
-  Operator = 13,         ///< a signal or a command
-  CannotLoad = 14,       ///< a new version that failed to load; the old one stays
-  OutOfMemory = 15,      ///< the kernel ended it for want of memory
-};
-const char* to_string(EndReason reason) noexcept;
 
 /// Written by the worker (busy to activity_us) and its supervisor (the rest). Times are
 /// microseconds of CLOCK_MONOTONIC.
@@ -94,13 +76,16 @@ struct WaitSlot {
 
 /// A script that the group has served, so that a new worker loads it before it serves.
 struct ScriptSlot {
-  std::atomic<std::uint32_t> used;        ///< stored last, with release
-  std::atomic<std::uint32_t> reloading;   ///< enum ScriptReloading
-  std::atomic<std::int64_t> last_use_us;  ///< by a request, about
-  std::array<std::atomic<std::uint64_t>, kScriptTextBytes / 8>
-      text;  ///< path, group, callable, each ends with NUL
+  std::atomic<std::uint32_t> used;                                  ///< stored last, with release
+  std::atomic<std::int64_t> last_use_us;                            ///< by a request, about
+  std::array<std::atomic<std::uint64_t>, kScriptBytes / 8> script;  ///< wsgi/script_ref.hpp
 };
-enum class ScriptReloading : std::uint32_t { Off = 0, On = 1, Rolling = 2 };
+
+/// A failure of a script that some worker has logged; see scripts.hpp.
+struct FailureSlot {
+  std::atomic<std::uint64_t> key;  ///< 0: none
+  std::atomic<std::uint32_t> count;
+};
 
 enum class GroupState : std::uint32_t {
   Serving = 0,
@@ -123,6 +108,8 @@ struct Board {
   std::array<ThreadSlot, kThreadSlots> threads;
   std::array<WaitSlot, kWaitSlots> waiting;
   std::array<ScriptSlot, kScriptSlots> scripts;
+  std::array<FailureSlot, kFailureSlots> failures;
+  std::atomic<std::uint32_t> next_failure;
 };
 
 /// Owns a mapping. The descriptor stays with whoever created it.
@@ -155,5 +142,16 @@ struct Death {
 void record_death(Board& board, std::uint32_t pid, std::int32_t wait_status, EndReason reason);
 /// What the supervisor has written about that process, if it has already.
 std::optional<Death> find_death(const Board& board, std::uint32_t pid) noexcept;
+
+struct RecentDeath {
+  std::uint32_t number;  ///< counts up with each
+  std::uint32_t pid;
+  std::int32_t wait_status;
+  EndReason reason;
+  std::int64_t at_us;
+};
+
+/// The newest first.
+std::vector<RecentDeath> recent_deaths(const Board& board, std::uint32_t most);
 
 }  // namespace wsgix::scoreboard

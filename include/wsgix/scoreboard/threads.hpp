@@ -11,13 +11,13 @@
 
 namespace wsgix::scoreboard {
 
-/// The place of the calling thread while it lives. Without a free one nothing is shown.
-class ThreadPlace {
+/// The slot of the calling thread while it lives. Without a free one nothing is shown.
+class HeldThreadSlot {
  public:
-  ThreadPlace(Board& board, std::uint32_t pid, std::uint32_t thread_id) noexcept;
-  ThreadPlace(const ThreadPlace&) = delete;
-  ThreadPlace& operator=(const ThreadPlace&) = delete;
-  ~ThreadPlace();
+  HeldThreadSlot(Board& board, std::uint32_t pid, std::uint32_t thread_id) noexcept;
+  HeldThreadSlot(const HeldThreadSlot&) = delete;
+  HeldThreadSlot& operator=(const HeldThreadSlot&) = delete;
+  ~HeldThreadSlot();
 
   /// `target` is cut to what fits. `deadline_us`: 0 for none.
   void begin(std::uint64_t request, std::string_view method, std::string_view target,

@@ -4,18 +4,19 @@
 
 #include <cstdint>
 #include <limits>
+#include <vector>
 
 #include "wsgix/scoreboard/scoreboard.hpp"
 
 namespace wsgix::scoreboard {
 
-/// Shows one waiting request while it lives. Without a free place it is not counted.
-class WaitPlace {
+/// Shows one waiting request while it lives. Without a free slot it is not counted.
+class HeldWaitSlot {
  public:
-  WaitPlace(Board& board, std::uint32_t pid) noexcept;
-  WaitPlace(const WaitPlace&) = delete;
-  WaitPlace& operator=(const WaitPlace&) = delete;
-  ~WaitPlace();
+  HeldWaitSlot(Board& board, std::uint32_t pid) noexcept;
+  HeldWaitSlot(const HeldWaitSlot&) = delete;
+  HeldWaitSlot& operator=(const HeldWaitSlot&) = delete;
+  ~HeldWaitSlot();
 
   std::int64_t since_us() const noexcept { return since_us_; }
 
@@ -32,5 +33,18 @@ struct Waiting {
 /// no longer exist.
 Waiting waiting_requests(
     Board& board, std::int64_t before_us = std::numeric_limits<std::int64_t>::max()) noexcept;
+
+/// When each of them began to wait, in no order. Takes back the same slots.
+std::vector<std::int64_t> waiting_since(Board& board);
+
+/// Whose turn it is to ask a full group for a thread.
+struct Turn {
+  bool somebody_waits_long = false;  ///< nobody may overtake those that wait
+  std::int64_t last_us = 0;          ///< who began to wait later lets the others go first
+};
+inline constexpr std::int64_t kEverybodysTurn = std::numeric_limits<std::int64_t>::max();
+/// `slots`: so many fit into the backlog of the group's socket. `long_before_us`: who began to
+/// wait before that has waited for long.
+Turn turn_of(std::vector<std::int64_t> since, std::size_t slots, std::int64_t long_before_us);
 
 }  // namespace wsgix::scoreboard

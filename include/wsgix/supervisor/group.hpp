@@ -10,32 +10,15 @@
 #include <vector>
 
 #include "wsgix/base/clock.hpp"
+#include "wsgix/base/end_reason.hpp"
 #include "wsgix/supervisor/lifecycle.hpp"
 #include "wsgix/supervisor/restart_policy.hpp"
+#include "wsgix/supervisor/succession.hpp"
 
 namespace wsgix::supervisor {
 
 /// Counts up for the life of the host; never used twice, as a pid may be.
 using WorkerId = std::uint32_t;
-
-/// Why a worker has to end; None: nobody asked for it.
-enum class Reason : std::uint8_t {
-  None,
-  Shutdown,
-  ScriptReload,
-  MaximumRequests,
-  StartupTimeout,
-  Replaced,
-  RestartInterval,
-  InactivityTimeout,
-  MemoryRecycle,
-  MemoryExceeded,
-  CpuTimeLimit,
-  RequestTimeout,
-  DeadlockTimeout,
-  Operator,
-  CannotLoad,
-};
 
 struct GroupLimits {
   int processes = 1;
@@ -44,6 +27,7 @@ struct GroupLimits {
   std::optional<Clock::duration> eviction{};  ///< instead of it, when the operator asked
   Clock::duration shutdown{};                 ///< for the end of a worker after that; 0: no limit
   Clock::duration restart_interval{};         ///< 0: workers do not grow old
+  bool is_service = false;                    ///< ready says nothing there: only a long life does
 };
 
 /// What a group begins with.
@@ -70,10 +54,10 @@ struct Action {
 
 struct WorkerView {
   State state;
-  Reason reason;
+  EndReason reason;
   bool was_ready;
   std::uint32_t generation;
-  Reason instead_of;  ///< why the worker that it replaces is to end; None: it replaces nobody
+  EndReason instead_of;  ///< why the worker that it replaces is to end; None: it replaces nobody
 };
 
 class Group {
@@ -89,11 +73,11 @@ class Group {
   void worker_cannot_load(WorkerId id, Time now);
   /// It has stopped taking requests on its own and is ending: a new one is needed at once, unless
   /// it `served` nobody.
-  void worker_is_leaving(WorkerId id, Reason reason, bool served, Time now);
+  void worker_is_leaving(WorkerId id, EndReason reason, bool served, Time now);
   /// It goes on until its successor is ready.
-  void worker_wants_successor(WorkerId id, Reason reason, Time now);
+  void worker_wants_successor(WorkerId id, EndReason reason, Time now);
   /// It must not live on: killed, then replaced.
-  void kill_now(WorkerId id, Reason reason, Time now);
+  void kill_now(WorkerId id, EndReason reason, Time now);
   void worker_ended(WorkerId id, Time now);
   /// It has executed a request: a later crash is not for want of a working start.
   void worker_served(WorkerId id);
@@ -102,8 +86,8 @@ class Group {
   // ---- what happened to the group ----
   /// There is a newer generation of code or settings: a new worker for each that is older. A
   /// worker that became older while it started takes over all the same, and is then replaced.
-  void reload(Reason reason, Time now);
-  void replace_all(Time now) { reload(Reason::Replaced, now); }
+  void reload(EndReason reason, Time now);
+  void replace_all(Time now) { reload(EndReason::Replaced, now); }
   /// Requests that run may end; nothing starts until resume().
   void pause(Time now);
   void resume(Time now);
@@ -111,6 +95,9 @@ class Group {
   void predecessor_ended(Time now);
   /// Requests that run may end; then the whole group does.
   void retire(Time now);
+  /// There is a newer host. If this one is to end (see Succession), it does at once, and only
+  /// requests that run in its ready workers get time.
+  void overtaken(Time now);
   /// Sooner than retire(): the whole end has the shutdown time.
   void terminate(Time now);
   void time_passed(Time now);
@@ -120,7 +107,8 @@ class Group {
   /// When time_passed() is due; kNever when nothing waits.
   Time next_deadline() const;
   std::optional<WorkerView> find(WorkerId id) const;
-  bool is_ending() const noexcept { return ending_; }
+  const Succession& succession() const noexcept { return succession_; }
+  bool is_ending() const noexcept { return succession_.is_ending(); }
   bool is_paused() const noexcept { return paused_; }
   std::uint32_t generation() const noexcept { return generation_; }
   int failures_in_a_row() const;
@@ -133,8 +121,8 @@ class Group {
   struct Worker {
     WorkerId id = 0;
     State state = State::Starting;
-    Reason reason = Reason::None;
-    Reason instead_of = Reason::None;
+    EndReason reason = EndReason::None;
+    EndReason instead_of = EndReason::None;
     bool was_ready = false;
     bool served = false;
     bool is_incomplete = false;  ///< it serves without having loaded everything
@@ -143,36 +131,37 @@ class Group {
     Time deadline = kNever;
     Time grows_old = kNever;
   };
-  using Place = std::optional<Worker>;
+  using MaybeWorker = std::optional<Worker>;
   /// One of `processes` places. The successor takes over when it is ready.
   struct Seat {
-    Place holder;
-    Place successor;
-    Reason wanted = Reason::None;  ///< why this holder is to be replaced while it serves
+    MaybeWorker holder;
+    MaybeWorker successor;
+    EndReason wanted = EndReason::None;  ///< why this holder is to be replaced while it serves
     RestartPolicy policy;
     Time next_start;
   };
 
   Seat* seat_of(WorkerId id);
-  static Place& place_of(Seat& seat, WorkerId id);
+  static MaybeWorker& worker_in(Seat& seat, WorkerId id);
   Worker* find_leaving(WorkerId id);
-  bool everything_is_served() const;
-  Reason reason_to_replace(const Seat& seat) const;
+  bool serves_everything() const;
+  EndReason reason_to_replace(const Seat& seat) const;
   bool may_start_successor(const Seat& seat) const;
   Time next_start_in(const Seat& seat) const;
 
-  void postpone(Seat& seat, const Place& place, Time now);
-  void set_next_start(Seat& seat, const Place& place, Time when);
+  void postpone(Seat& seat, const MaybeWorker& worker, Time now);
+  void postpone_big(Seat& seat, Time now);
+  void set_next_start(Seat& seat, const MaybeWorker& worker, Time when);
   Worker start_worker(Time now);
-  void ask_to_end(Worker worker, Reason reason, Time deadline, bool tell);
-  void ask_all_to_end(Reason reason, Time now);
-  void end_group(Reason reason, Time now);
-  void kill(Worker& worker, Reason reason);
+  void ask_to_end(Worker worker, EndReason reason, Time deadline, bool tell);
+  void ask_all_to_end(EndReason reason, Time now);
+  void end_group(EndReason reason, Time now);
+  void kill(Worker& worker, EndReason reason);
   void enforce(Worker& worker, Time now);
   void settle(Time now);
-  void crown_successor(Seat& seat, Time now);
+  void promote_successor(Seat& seat, Time now);
   void fill_seat(Seat& seat, Time now);
-  Time deadline_for(Reason reason, Time now) const;
+  Time deadline_for(EndReason reason, Time now) const;
   Clock::duration jitter_of(const Seat& seat) const;
   std::size_t successors() const;
   template <typename Self, typename Visit>
@@ -188,12 +177,10 @@ class Group {
   Time next_successor_;
   WorkerId last_id_ = 0;
   std::uint32_t generation_;
-  Reason reload_reason_ = Reason::None;
-  bool predecessor_serves_;
+  EndReason reload_reason_ = EndReason::None;
+  Succession succession_;
   bool paused_ = false;
-  bool ending_ = false;
   bool finished_ = false;
-  bool reported_ready_ = false;
 };
 
 }  // namespace wsgix::supervisor

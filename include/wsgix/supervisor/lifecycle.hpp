@@ -8,8 +8,9 @@
 
 namespace wsgix::supervisor {
 
-enum class State : std::uint8_t { Starting, Ready, Draining, Killed, Gone };
-enum class Event : std::uint8_t { SaidReady, AskedToRetire, DeadlinePassed, ProcessExited };
+/// One that has ended is no worker any more.
+enum class State : std::uint8_t { Starting, Ready, Draining, Killed };
+enum class Event : std::uint8_t { SaidReady, AskedToRetire, KillDecided };
 
 /// Where the event leads, or nullopt when it cannot happen in that state.
 std::optional<State> next(State state, Event event) noexcept;

@@ -48,9 +48,9 @@ struct WorkerSample {
 };
 
 struct Verdict {
-  Reason reason = Reason::None;  ///< None: it may go on
-  std::size_t request = 0;       ///< which one, for RequestTimeout and StartupTimeout
-  Clock::duration span{};        ///< for how long, where that is the reason
+  EndReason reason = EndReason::None;  ///< None: it may go on
+  std::size_t request = 0;             ///< which one, for RequestTimeout and StartupTimeout
+  Clock::duration span{};              ///< for how long, where that is the reason
 };
 
 class Watch {
@@ -68,7 +68,7 @@ class Watch {
 
  private:
   struct Record {
-    std::set<Reason> told;
+    std::set<EndReason> told;
     int samples_above_soft = 0;
   };
 

@@ -14,6 +14,7 @@
 
 #include "wsgix/base/log_sink.hpp"
 #include "wsgix/base/result.hpp"
+#include "wsgix/wsgi/script_ref.hpp"
 
 namespace wsgix::wire {
 
@@ -27,6 +28,8 @@ struct FieldView {
 };
 
 inline constexpr std::size_t kTokenBytes = 32;
+/// Of a RequestHead or ResponseHead; above kMaxPayloadBytes it travels in parts.
+inline constexpr std::size_t kMaxHeadBytes = std::size_t{256} << 20;
 
 struct Hello {
   std::string_view token;  ///< exactly kTokenBytes
@@ -44,19 +47,14 @@ struct Welcome {
 struct RequestHead {
   static constexpr std::uint8_t kHasBody = 1;          ///< RequestBody and RequestEnd follow
   static constexpr std::uint8_t kExpectsContinue = 2;  ///< they follow only after WantBody
-  static constexpr std::uint8_t kReloading = 4;        ///< WSGIScriptReloading On
-  static constexpr std::uint8_t kHttps = 8;
-  static constexpr std::uint8_t kRolling = 16;  ///< WSGIScriptReloading Rolling; without kReloading
+  static constexpr std::uint8_t kHttps = 4;
 
   std::uint8_t flags = 0;
-  std::int64_t content_length = -1;     ///< -1: unknown
-  std::int64_t script_modified_us = 0;  ///< 0: unknown
-  std::int64_t request_start_us = 0;    ///< since 1970
+  std::int64_t content_length = -1;   ///< -1: unknown
+  std::int64_t request_start_us = 0;  ///< since 1970
   std::int64_t queue_start_us = 0;
   std::int64_t deadline_us = 0;  ///< CLOCK_MONOTONIC, microseconds; 0: none
-  std::string_view script;
-  std::string_view application_group;
-  std::string_view callable;
+  wsgi::ScriptRef script;
   std::vector<FieldView> environ;
 
   bool operator==(const RequestHead&) const = default;

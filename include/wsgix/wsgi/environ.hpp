@@ -69,6 +69,9 @@ std::string expand_group_name(std::string_view value, const GroupNameFacts& fact
 /// Only %{ENV:name} is special; anything else that begins with '%' is "application".
 std::string expand_callable_name(std::string_view value, const GroupNameFacts& facts);
 
+/// True when a client may have a say in what the value becomes: %{HOST}, %{ENV:...}.
+bool is_named_by_request(std::string_view value) noexcept;
+
 /// True when the value means the same for every request: no token, or %{GLOBAL}.
 bool is_literal_group_name(std::string_view value) noexcept;
 /// Precondition: is_literal_group_name(value).

@@ -25,10 +25,24 @@ TEST(LogLine, LeavesOutAnErrnoThatThereIsNot) {
             "options of this directive");
 }
 
+TEST(LogLine, NamesTheGroupInFrontOfTheSubject) {
+  const Error error = of_group("shop", {ErrorCode::SystemCallFailed, "epoll_ctl", 28});
+
+  EXPECT_TRUE(to_log_line(error).starts_with("WX2010: group 'shop': epoll_ctl: "))
+      << to_log_line(error);
+}
+
 TEST(LogLine, PrefersTheRemedyOfThePlaceThatKnowsMore) {
   const Error error{ErrorCode::ScriptSyntaxError, "x.wsgi:3", 0, "close the bracket in line 3"};
 
   EXPECT_EQ(to_log_line(error), "WX5002: x.wsgi:3. Remedy: close the bracket in line 3");
+}
+
+TEST(ErrorCode, OfARequestIsWhatHadItsScript) {
+  EXPECT_TRUE(is_of_a_request(ErrorCode::ApplicationRaised));
+  EXPECT_TRUE(is_of_a_request(ErrorCode::GroupPaused));
+  EXPECT_FALSE(is_of_a_request(ErrorCode::ThreadHoldsUpExit));
+  EXPECT_FALSE(is_of_a_request(ErrorCode::UnexpectedException));
 }
 
 }  // namespace

@@ -1,14 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wsgix/channel/channel.hpp"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <iterator>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 namespace wsgix::channel {
 namespace {
@@ -18,7 +27,10 @@ using wire::FrameType;
 struct Pair {
   Pair() : Pair(make()) {}
   explicit Pair(std::pair<int, int> ends)
-      : left(UniqueFd(ends.first)), right(UniqueFd(ends.second)) {}
+      : left(UniqueFd(ends.first)), right(UniqueFd(ends.second), Descriptors::WithFiles) {
+    left.begin_request(1);
+    right.begin_request(1);
+  }
   static std::pair<int, int> make() {
     int ends[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
@@ -89,8 +101,8 @@ TEST(Channel, TellsWhetherTheOtherEndHadReadAllWhenItWent) {
 TEST(Channel, ReportsNoFrameWhilePartsAreMissing) {
   Pair pair;
   EXPECT_EQ(*pair.right.try_receive(), std::nullopt);
-  const auto header = wire::encode_header({FrameType::RequestBody, 2});
-  ASSERT_EQ(::write(pair.left.fd(), header.data(), header.size()), 8);
+  const auto header = wire::encode_header({FrameType::RequestBody, 2, 1});
+  ASSERT_EQ(::write(pair.left.fd(), header.data(), header.size()), 16);
   EXPECT_EQ(*pair.right.try_receive(), std::nullopt);
   ASSERT_EQ(::write(pair.left.fd(), "hi", 2), 2);
 
@@ -150,6 +162,90 @@ TEST(Channel, TellsThatThePeerHasClosed) {
   EXPECT_EQ(code_of(pair.left.receive(soon())), ErrorCode::PeerClosed);
 }
 
+TEST(Channel, SaysWhichRequestAFrameBelongsTo) {
+  Pair pair;
+  pair.left.queue(FrameType::ResponseEnd);
+  pair.left.queue(FrameType::Closing);
+  pair.left.begin_request(7);
+  pair.left.queue(FrameType::Busy);
+  ASSERT_TRUE(pair.left.flush(soon()));
+
+  EXPECT_EQ(pair.right.receive(soon())->request, 1u);
+  EXPECT_EQ(pair.right.receive(soon())->request, 0u) << "about the connection";
+  EXPECT_EQ(pair.right.receive(soon())->request, 7u);
+}
+
+TEST(Channel, IsQuietOnlyWhileNothingHasComeAndThePeerIsThere) {
+  Pair pair;
+  EXPECT_TRUE(pair.right.is_quiet());
+  pair.left.queue(FrameType::ResponseEnd);
+  pair.left.queue(FrameType::ResponseEnd);
+  ASSERT_TRUE(pair.left.flush(soon()));
+  EXPECT_FALSE(pair.right.is_quiet()) << "unread bytes in the socket";
+  ASSERT_TRUE(pair.right.receive(soon()));
+  EXPECT_FALSE(pair.right.is_quiet()) << "unread bytes in the buffer";
+  ASSERT_TRUE(pair.right.receive(soon()));
+  EXPECT_TRUE(pair.right.is_quiet());
+  pair.left = Channel(UniqueFd());
+  EXPECT_FALSE(pair.right.is_quiet());
+}
+
+/// A ResponseHead of about that size.
+Result<void> queue_head(Channel& channel, const std::string& value) {
+  wire::ResponseHead head;
+  head.status = 200;
+  head.headers = {{"X-Large", value}};
+  return channel.queue(FrameType::ResponseHead, head);
+}
+
+TEST(Channel, CarriesAHeadThatDoesNotFitIntoAFrame) {
+  Pair pair;
+  for (Channel* end : {&pair.left, &pair.right}) end->limit_heads(std::size_t{4} << 20);
+  const std::string value(3'500'000, 'v');
+  ASSERT_TRUE(queue_head(pair.left, value));
+  pair.left.queue(FrameType::ResponseEnd);
+  std::thread writer([&] { EXPECT_TRUE(pair.left.flush(soon())); });
+
+  const auto frame = pair.right.receive(soon());
+  writer.join();
+
+  ASSERT_TRUE(frame) << to_log_line(frame.error());
+  EXPECT_EQ(frame->type, FrameType::ResponseHead);
+  wire::ResponseHead head;
+  ASSERT_TRUE(wire::decode_response_head(frame->payload, head));
+  EXPECT_EQ(head.headers[0].value, value);
+  EXPECT_EQ(pair.right.receive(soon())->type, FrameType::ResponseEnd);
+  EXPECT_TRUE(pair.right.is_quiet());
+}
+
+TEST(Channel, RefusesAHeadOverTheLimitAtBothEnds) {
+  Pair pair;
+  const std::string value(3'500'000, 'v');
+  EXPECT_EQ(code_of(queue_head(pair.left, value)), ErrorCode::FrameTooLarge);
+  EXPECT_EQ(pair.left.queued_bytes(), 0u);
+  pair.left.limit_heads(std::size_t{4} << 20);
+  ASSERT_TRUE(queue_head(pair.left, value));
+  std::thread writer([&] { (void)pair.left.flush(soon()); });
+
+  EXPECT_EQ(code_of(pair.right.receive(soon())), ErrorCode::FrameTooLarge);
+  pair.right.abandon();
+  writer.join();
+}
+
+TEST(Channel, TakesNothingButTheRestOfAHeadBetweenItsParts) {
+  for (const auto& [type, request] :
+       {std::pair{FrameType::ResponseBody, 1}, {FrameType::Closing, 1}, {FrameType::HeadPart, 2}}) {
+    Pair pair;
+    pair.left.queue(FrameType::HeadPart, "part");
+    pair.left.begin_request(static_cast<std::uint64_t>(request));
+    pair.left.queue(type, "x");
+    ASSERT_TRUE(pair.left.flush(soon()));
+
+    EXPECT_EQ(code_of(pair.right.receive(soon())), ErrorCode::UnexpectedFrame)
+        << wire::to_string(type);
+  }
+}
+
 TEST(Channel, RefusesBytesThatAreNoFrame) {
   Pair pair;
   ASSERT_EQ(::write(pair.left.fd(), "GET / HTTP/1.1\r\n", 16), 16);
@@ -179,6 +275,114 @@ TEST(Channel, PassesADescriptorWithAFileFrame) {
   EXPECT_TRUE(::fcntl(descriptor.get(), F_GETFD) & FD_CLOEXEC);
   EXPECT_FALSE(pair.right.take_descriptor()) << "handed out once";
   std::fclose(file);
+}
+
+/// One sendmsg(2) of bytes with descriptors.
+void send_with(int socket, std::string_view bytes, const std::vector<int>& descriptors) {
+  iovec part{const_cast<char*>(bytes.data()), bytes.size()};
+  std::vector<char> control(CMSG_SPACE(descriptors.size() * sizeof(int)));
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  cmsghdr* const header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(descriptors.size() * sizeof(int));
+  std::memcpy(CMSG_DATA(header), descriptors.data(), descriptors.size() * sizeof(int));
+  ASSERT_EQ(::sendmsg(socket, &message, MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+}
+
+std::string frame_bytes(FrameType type, std::string_view payload) {
+  const auto header = wire::encode_header({type, static_cast<std::uint32_t>(payload.size()), 1});
+  return std::string(header.data(), header.size()).append(payload);
+}
+
+std::size_t open_descriptors() {
+  const std::filesystem::directory_iterator entries("/proc/self/fd");
+  return static_cast<std::size_t>(std::distance(begin(entries), end(entries)));
+}
+
+TEST(Channel, TakesADescriptorWithAFileFrameAloneAndOnlyAFile) {
+  FILE* const file = std::tmpfile();
+  const int number = ::fileno(file);
+  const std::string with_file = frame_bytes(FrameType::ResponseFile, std::string(16, '\0'));
+  const std::string with_body = frame_bytes(FrameType::ResponseBody, "bytes");
+  const struct {
+    const char* what;
+    std::string bytes;
+    std::vector<int> descriptors;
+  } cases[] = {{"with a body", with_body, {number}},
+               {"two files", with_file, {number, number}},
+               {"a socket", with_file, {-1}},
+               {"as many as can be", with_file, std::vector<int>(253, number)}};
+  for (const auto& [what, bytes, descriptors] : cases) {
+    Pair pair;
+    std::vector<int> passed = descriptors;
+    if (passed[0] == -1) passed[0] = pair.left.fd();
+    const std::size_t before = open_descriptors();
+
+    send_with(pair.left.fd(), bytes, passed);
+
+    EXPECT_EQ(code_of(pair.right.receive(soon())), ErrorCode::BadDescriptor) << what;
+    { const UniqueFd first = pair.right.take_descriptor(); }
+    EXPECT_EQ(open_descriptors(), before) << what;
+  }
+  std::fclose(file);
+}
+
+TEST(Channel, RefusesEveryDescriptorWhereNoneMayCome) {
+  FILE* const file = std::tmpfile();
+  Pair pair;
+  send_with(pair.right.fd(), frame_bytes(FrameType::RequestBody, "bytes"), {::fileno(file)});
+
+  EXPECT_EQ(code_of(pair.left.receive(soon())), ErrorCode::BadDescriptor);
+  std::fclose(file);
+}
+
+/// A TCP socket with bytes that its peer does not take, and with the wish that close() waits.
+UniqueFd reluctant_socket(UniqueFd& peer) {
+  UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* const at = reinterpret_cast<sockaddr*>(&address);
+  EXPECT_EQ(::bind(listener.get(), at, size), 0);
+  EXPECT_EQ(::listen(listener.get(), 1), 0);
+  EXPECT_EQ(::getsockname(listener.get(), at, &size), 0);
+  UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(::connect(socket.get(), at, size), 0);
+  peer = UniqueFd(::accept(listener.get(), nullptr, nullptr));
+  const std::string bytes(65536, 'x');
+  while (::send(socket.get(), bytes.data(), bytes.size(), MSG_DONTWAIT) > 0) {
+  }
+  const linger wait{1, 3600};
+  EXPECT_EQ(::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &wait, sizeof wait), 0);
+  return socket;
+}
+
+TEST(Channel, NeverWaitsForWhatAPassedDescriptorStillHasToSend) {
+  for (const bool receives : {true, false}) {
+    Pair pair;
+    UniqueFd peer;
+    {
+      const UniqueFd reluctant = reluctant_socket(peer);
+      send_with(pair.left.fd(), frame_bytes(FrameType::ResponseFile, std::string(16, '\0')),
+                {reluctant.get()});
+    }  // the message holds it now, and nobody else
+    const auto start = Clock::now();
+
+    if (receives) {
+      EXPECT_EQ(code_of(pair.right.receive(soon())), ErrorCode::BadDescriptor);
+    } else {
+      pair.right.abandon();
+      pair.right = Channel(UniqueFd());
+    }
+
+    EXPECT_LT(Clock::now() - start, seconds(2)) << receives;
+  }
 }
 
 TEST(ConnectTo, SaysWhatStandsInItsWay) {

@@ -35,6 +35,31 @@ TEST(Progress, ADrainedGroupHasNoWorker) {
   EXPECT_TRUE(is_drained(group({})));
 }
 
+TEST(Patience, EndsSoonWhenNothingChanges) {
+  const Deadline start{};
+  Patience patience(start);
+  const GroupStatus still = group({{1, "ready"}});
+
+  EXPECT_FALSE(patience.is_over(still, start));
+  EXPECT_FALSE(patience.is_over(still, start + seconds(59)));
+  EXPECT_TRUE(patience.is_over(still, start + seconds(60)));
+}
+
+TEST(Patience, EndsWhateverTheAnswersSay) {
+  const Deadline start{};
+  Patience patience(start);
+  for (std::uint32_t second = 0; second < 600; ++second) {
+    ASSERT_FALSE(patience.is_over(group({{second, "starting"}}), start + seconds(second)));
+  }
+  EXPECT_TRUE(patience.is_over(group({{1, "starting"}}), start + Patience::kLongest));
+}
+
+TEST(Progress, SaysWhatItWaitsFor) {
+  EXPECT_EQ(what_is_awaited(group({{7, "ready"}, {8, "start\ning"}})),
+            "1 of 2 workers are ready; there is 7 (ready, 0 requests running), 8 (start?ing, 0 "
+            "requests running)");
+}
+
 class FailedStart : public testing::Test {
  protected:
   FailedStart() { before_.deaths_so_far = 5; }

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 
 namespace wsgix::config {
@@ -46,6 +47,8 @@ const Accepted kAccepted[] = {
     {"socket-timeout", "0", [](auto& s) { return s.socket_timeout == 0s; }},
     {"response-socket-timeout", "2s", [](auto& s) { return s.response_socket_timeout == 2s; }},
     {"response-buffering", "2m", [](auto& s) { return s.response_buffering_bytes == 2 << 20; }},
+    {"interpreter-limit", "7", [](auto& s) { return s.interpreter_limit == 7; }},
+    {"head-limit", "64k", [](auto& s) { return s.head_limit == 64 << 10; }},
     {"chroot", "/srv/jail", [](auto& s) { return s.chroot == "/srv/jail"; }},
     {"chroot", "//srv/./jail/", [](auto& s) { return s.chroot == "/srv/jail"; }},
     {"chroot", "/", [](auto& s) { return s.chroot.empty(); }},
@@ -143,6 +146,8 @@ TEST(DaemonSettings, RefusesImpossibleValuesNamingOptionValueAndRange) {
       {"graceful-timeout", "99999999999999999999", "0 to"},
       {"request-buffering", "", "64k, 8m"},
       {"response-buffering", "8mb", "64k, 8m"},
+      {"interpreter-limit", "0", "from 1 to 100000"},
+      {"head-limit", "63k", "from 64k to 256m"},
       {"request-buffering", "m", "64k, 8m"},
       {"request-buffering", "-1", "0 to"},
       {"request-buffering", "1.5m", "64k, 8m"},
@@ -252,6 +257,8 @@ HostSettings unusual() {
   daemon.stack_size = 20;
   daemon.request_buffering_bytes = std::int64_t{1} << 40;
   daemon.response_buffering_bytes = 7;
+  daemon.head_limit = 22;
+  daemon.interpreter_limit = 23;
   host.started_as_root = true;
   host.uid = 4294967295u;
   host.gid = 34;
@@ -280,7 +287,8 @@ HostSettings unusual() {
   host.httpd_build_date = "today";
   host.httpd_maximum_processes = 16;
   host.httpd_threads_per_process = 25;
-  host.preloads = {{"/srv/a.wsgi", "", "application"}, {"/srv/b:1.wsgi", "g|x", "app", true}};
+  host.preloads = {{"/srv/a.wsgi", "", "application"},
+                   {"/srv/b:1.wsgi", "g|x", "app", wsgi::ScriptReloading::Rolling}};
   return host;
 }
 

@@ -25,7 +25,9 @@ TEST(Control, CarriesReportsInOrder) {
 TEST(Control, CarriesWhichScriptIsUsed) {
   const auto pair = os::make_message_pair();
   const WorkerReport used{
-      Report::UsesScript, Cause::None, {"/srv/a b.wsgi", "", "application", true, false, 17}};
+      Report::UsesScript,
+      Cause::None,
+      {"/srv/a b.wsgi", "", "application", wsgi::ScriptReloading::Rolling, false, 17}};
 
   send_report(pair->one.get(), used);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/dispatcher.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -46,11 +47,11 @@ class Events final : public DispatcherEvents {
  public:
   void script_is_stale() noexcept override { ++stale; }
   void request_limit_reached() noexcept override { ++limit; }
-  void script_is_used(const ScriptUse& script) noexcept override {
+  void script_is_used(const wsgi::OwnedScriptRef& script) noexcept override {
     const std::lock_guard lock(mutex_);
     used_.push_back(script);
   }
-  std::vector<ScriptUse> used() {
+  std::vector<wsgi::OwnedScriptRef> used() {
     const std::lock_guard lock(mutex_);
     return used_;
   }
@@ -59,7 +60,7 @@ class Events final : public DispatcherEvents {
 
  private:
   std::mutex mutex_;
-  std::vector<ScriptUse> used_;
+  std::vector<wsgi::OwnedScriptRef> used_;
 };
 
 /// Holds requests inside the application until the test lets them go.
@@ -100,9 +101,9 @@ class Client {
   Client& ask(std::uint8_t flags = 0, std::string_view question = "") {
     RequestHead head;
     head.flags = flags;
-    head.script = "/srv/app.wsgi";
-    head.callable = "application";
+    head.script = {"/srv/app.wsgi", "", "application"};
     head.environ = {{"REQUEST_METHOD", "GET"}, {"REQUEST_URI", "/pay"}, {"QUERY_STRING", question}};
+    channel_.begin_request(channel_.request() + 1);
     EXPECT_TRUE(channel_.queue(FrameType::RequestHead, head));
     EXPECT_TRUE(channel_.flush(soon()));
     return *this;
@@ -144,6 +145,10 @@ class Client {
 class DispatcherTest : public ::testing::Test {
  protected:
   void serve(int threads, int maximum_requests = 0) {
+    start(threads, maximum_requests);
+    ASSERT_TRUE(dispatcher_->accept_connections());
+  }
+  void start(int threads, int maximum_requests = 0) {
     path_ = "/tmp/wsgix-dispatcher-test." + std::to_string(::getpid());
     listener_ = std::move(*os::listen_on(path_, 100, std::nullopt));
     DispatcherSettings settings;
@@ -182,6 +187,34 @@ class DispatcherTest : public ::testing::Test {
   std::vector<os::Thread> threads_;
 };
 
+TEST_F(DispatcherTest, ExecutesNothingBeforeItMayAccept) {
+  std::atomic<int> executed = 0;
+  handler() = [&](const wsgix_request& request) {
+    ++executed;
+    return respond(request, "");
+  };
+  start(2);
+  Client client(path_);
+  client.ask();
+
+  pollfd answer{client->fd(), POLLIN, 0};
+  EXPECT_EQ(::poll(&answer, 1, 20), 0);
+  EXPECT_EQ(executed, 0);
+
+  ASSERT_TRUE(dispatcher_->accept_connections());
+  EXPECT_EQ(client.next(), "Welcome");
+  client.answer();
+  EXPECT_EQ(executed, 1);
+}
+
+TEST_F(DispatcherTest, ThatCannotAcceptIsDrainedAllTheSame) {
+  start(2);
+  const UniqueFd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));  // epoll_ctl(2) refuses it
+  ASSERT_EQ(::dup2(file.get(), listener_.get()), listener_.get());
+
+  EXPECT_FALSE(dispatcher_->accept_connections());
+}
+
 TEST_F(DispatcherTest, ShowsTheRunningRequestAndReportsItsScriptOnce) {
   std::vector<scoreboard::RunningRequest> during;
   handler() = [&](const wsgix_request& request) {
@@ -204,7 +237,7 @@ TEST_F(DispatcherTest, ShowsTheRunningRequestAndReportsItsScriptOnce) {
   EXPECT_TRUE(scoreboard::running_requests(*board_).empty());
   EXPECT_GT(slot_.activity_us, 0);
   ASSERT_EQ(events_.used().size(), 1u);
-  EXPECT_EQ(events_.used()[0], (ScriptUse{"/srv/app.wsgi", "", "application", false, false, 0}));
+  EXPECT_EQ(events_.used()[0], (wsgi::OwnedScriptRef{"/srv/app.wsgi", "", "application"}));
 }
 
 TEST_F(DispatcherTest, ReportsAScriptOnlyOnceItHasBeenLoaded) {
@@ -272,6 +305,7 @@ TEST_F(DispatcherTest, ClosesOnAWrongTokenAndOnRequestsWithoutHello) {
   EXPECT_EQ(stranger.next(), "Welcome");
   EXPECT_EQ(stranger.next(), "closed");
   channel::Channel rude(*channel::connect_to(path_));
+  rude.begin_request(1);
   rude.queue(FrameType::RequestEnd);
   ASSERT_TRUE(rude.flush(Client::soon()));
   EXPECT_TRUE(rude.receive(Client::soon()));  // Welcome
@@ -280,6 +314,57 @@ TEST_F(DispatcherTest, ClosesOnAWrongTokenAndOnRequestsWithoutHello) {
   EXPECT_EQ(slot_.requests.load(), 0u);
   EXPECT_NE(log_.text().find("WX1007"), std::string::npos) << log_.text();
   EXPECT_NE(log_.text().find("WX1008"), std::string::npos) << log_.text();
+}
+
+TEST_F(DispatcherTest, EndsAConnectionWhoseFramesBelongToAnotherRequest) {
+  handler() = [](const wsgix_request& request) { return respond(request, "once"); };
+  serve(1);
+
+  Client repeats(path_);
+  EXPECT_EQ(repeats.ask().answer(), "Welcome ResponseHead body:once ResponseEnd");
+  repeats->begin_request(0);
+  EXPECT_EQ(repeats.ask().answer(), "closed") << "the number of a request was used twice";
+
+  Client mixes(path_);
+  mixes.ask(RequestHead::kHasBody);
+  EXPECT_EQ(mixes.next(), "Welcome");
+  mixes->begin_request(2);
+  mixes.body("of another").end_body();
+  EXPECT_EQ(mixes.answer(), "ResponseHead body:once ResponseEnd") << "its body was not read";
+  EXPECT_EQ(mixes.next(), "closed");
+
+  EXPECT_EQ(slot_.requests.load(), 2u);
+  EXPECT_NE(log_.text().find("WX1008"), std::string::npos) << log_.text();
+}
+
+TEST_F(DispatcherTest, ReadsNothingLargeBeforeHello) {
+  handler() = [](const wsgix_request& request) { return respond(request, "never"); };
+  serve(1);
+  channel::Channel liar(*channel::connect_to(path_));
+  const auto header = wire::encode_header({FrameType::Hello, wire::kMaxPayloadBytes, 0});
+
+  ASSERT_EQ(::write(liar.fd(), header.data(), header.size()), 16);
+
+  EXPECT_TRUE(liar.receive(Client::soon()));  // Welcome
+  EXPECT_FALSE(liar.receive(Client::soon()));
+  EXPECT_NE(log_.text().find("WX1002"), std::string::npos) << log_.text();
+}
+
+TEST_F(DispatcherTest, KeepsOnlySoManyConnectionsThatDoNotSayWhoTheyAre) {
+  handler() = [](const wsgix_request& request) { return respond(request, "served"); };
+  serve(1);
+  std::vector<channel::Channel> silent;
+  for (int i = 0; i < 200; ++i) {
+    silent.emplace_back(*channel::connect_to(path_));
+    ASSERT_EQ(silent.back().receive(Client::soon())->type, FrameType::Welcome);
+  }
+
+  EXPECT_FALSE(silent.front().receive(Client::soon())) << "the oldest went first";
+
+  EXPECT_EQ(silent.back().receive(after(milliseconds(50))).error().code, ErrorCode::DeadlinePassed);
+  Client client(path_);
+  EXPECT_EQ(client.ask().answer(), "Welcome ResponseHead body:served ResponseEnd");
+  EXPECT_NE(log_.text().find("WX1007"), std::string::npos) << log_.text();
 }
 
 TEST_F(DispatcherTest, AnswersBusyOnAnIdleConnectionAndServesTheListenerNext) {
@@ -591,6 +676,7 @@ TEST_F(DispatcherTest, ExecutesEachRequestExactlyOnceOrNever) {
         channel::Channel channel(std::move(*socket));
         (void)channel.queue(FrameType::Hello, wire::Hello{kToken});
         for (int n = 0; n < 20 && !drained; ++n) {
+          channel.begin_request(channel.request() + 1);
           (void)channel.queue(FrameType::RequestHead, RequestHead{});
           (void)channel.flush(after(milliseconds(500)));
           for (;;) {

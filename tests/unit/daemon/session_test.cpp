@@ -28,10 +28,11 @@ class SessionTest : public ::testing::Test {
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
     ours_.emplace(UniqueFd(ends[0]));
     theirs_.emplace(UniqueFd(ends[1]));
-    session_.emplace(1, *ours_, seconds(20), log_, scratch_,
-                     Visibility{place_, board_->workers[0]});
+    ours_->begin_request(1);
+    session_.emplace(1, *ours_, intake_, seconds(20), log_, scratch_,
+                     Visibility{thread_slot_, board_->workers[0]});
     wire::RequestHead head;
-    head.script = "/srv/app.wsgi";
+    head.script.path = "/srv/app.wsgi";
     wire::Bytes bytes;
     ASSERT_TRUE(wire::encode(head, bytes));
     ASSERT_TRUE(session_->open(bytes_ = bytes));
@@ -50,11 +51,12 @@ class SessionTest : public ::testing::Test {
   Lines log_;
   UniqueFd board_fd_ = std::move(*scoreboard::create());
   scoreboard::Mapping board_ = std::move(*scoreboard::map(board_fd_.get()));
-  scoreboard::ThreadPlace place_{*board_, static_cast<std::uint32_t>(::getpid()), 1};
+  scoreboard::HeldThreadSlot thread_slot_{*board_, static_cast<std::uint32_t>(::getpid()), 1};
   RequestScratch scratch_;
   wire::Bytes bytes_;
   std::optional<channel::Channel> ours_;
   std::optional<channel::Channel> theirs_;
+  wire::Intake intake_;
   std::optional<Session> session_;
   Application application_{&testing::fake_runtime(), std::nullopt};
 };

@@ -44,9 +44,9 @@ class CommandSocketTest : public testing::Test {
     return count == 0 ? "end" : std::string(bytes, static_cast<std::size_t>(count));
   }
   std::size_t watched() const {
-    std::vector<pollfd> all;
+    os::PollSet all;
     socket_->watch(all);
-    return all.size();
+    return all.watched().size();
   }
 
   const Deadline start_ = Clock::now();
@@ -174,10 +174,10 @@ TEST_F(CommandSocketTest, AnswersThoseThatAreThereWhenItStopsListening) {
 TEST_F(CommandSocketTest, IsNothingWithoutAListeningSocket) {
   CommandSocket none(UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC)),
                      [](std::string_view, const CommandPeer&) { return std::string(); });
-  std::vector<pollfd> all;
+  os::PollSet all;
   none.serve(start_);
   none.watch(all);
-  EXPECT_TRUE(all.empty());
+  EXPECT_TRUE(all.watched().empty());
 }
 
 }  // namespace

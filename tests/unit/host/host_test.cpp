@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -15,6 +16,7 @@
 
 #include "wsgix/channel/channel.hpp"
 #include "wsgix/config/daemon_settings.hpp"
+#include "wsgix/config/host_descriptors.hpp"
 #include "wsgix/os/child.hpp"
 #include "wsgix/os/descriptors.hpp"
 #include "wsgix/os/listener.hpp"
@@ -84,18 +86,21 @@ class Host : public testing::Test {
     const UniqueFd log_file(
         ::open((folder_ + "/log").c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600));
     const int handover = has_predecessor_ ? predecessor_.write_end.get() : no_predecessor_.get();
-    const int wanted[] = {log_file.get(),    log_file.get(),  settings.get(),
-                          listener_.get(),   board_fd_.get(), lifeline_.read_end.get(),
-                          retire_.one.get(), handover};
+    int wanted[config::kHostDescriptors];
+    std::fill(std::begin(wanted), std::end(wanted), -1);
+    wanted[config::kOutput] = wanted[config::kErrorLog] = log_file.get();
+    wanted[config::kSettings] = settings.get();
+    wanted[config::kListener] = listener_.get();
+    wanted[config::kScoreboard] = board_fd_.get();
+    wanted[config::kLifeline] = lifeline_.read_end.get();
+    wanted[config::kRetire] = retire_.one.get();
+    wanted[config::kHandover] = handover;
     auto child = os::fork_child();
     ASSERT_TRUE(child);
     if (child->pid() == 0) {
-      int high[std::size(wanted)];
-      for (std::size_t i = 0; i < std::size(wanted); ++i) {
-        high[i] = ::fcntl(wanted[i], F_DUPFD, 100);
-      }
-      for (std::size_t i = 0; i < std::size(wanted); ++i) {
-        ::dup2(high[i], static_cast<int>(i) + 1);
+      for (int& source : wanted) source = ::fcntl(source, F_DUPFD, 100);
+      for (int target = 0; target < config::kHostDescriptors; ++target) {
+        if (wanted[target] >= 0) ::dup2(wanted[target], target);
       }
       ::execl(host_program().c_str(), "wsgix-host                                          ",
               "--serve", nullptr);
@@ -137,6 +142,7 @@ class Host : public testing::Test {
     if (!socket_fd) return wire::FrameType::Hello;
     channel::Channel channel(std::move(*socket_fd));
     (void)channel.queue(wire::FrameType::Hello, wire::Hello{settings_.token});
+    channel.begin_request(1);
     (void)channel.queue(wire::FrameType::RequestHead, wire::RequestHead{});
     (void)channel.flush(after(seconds(10)));
     const auto welcome = channel.receive(after(seconds(10)));
@@ -207,7 +213,7 @@ TEST_F(Host, ReplacesAKilledWorkerAndSaysWhatKilledIt) {
   const auto death = scoreboard::find_death(**board_, static_cast<std::uint32_t>(victim));
   ASSERT_TRUE(death);
   EXPECT_EQ(death->wait_status, SIGKILL);
-  EXPECT_EQ(death->reason, scoreboard::EndReason::None);
+  EXPECT_EQ(death->reason, EndReason::None);
   EXPECT_NE(log().find("WX2008: group 'shop': worker " + std::to_string(victim) +
                        " (ready) was killed by signal 9 (SIGKILL)"),
             std::string::npos)

@@ -36,11 +36,12 @@ TEST_F(SlotsTest, APlaceHasAHolderFromTheBeginning) {
 
 TEST_F(SlotsTest, TakesBackWhatTheDeadHold) {
   const pid_t dead = dead_process();
+  Slots of_another_host(*board_);
+  of_another_host.take();
   slots_.take();
-  slots_.take();
-  slots_.show(0, dead, WorkerState::Ready, 1);
+  of_another_host.show(0, dead, WorkerState::Ready, 1);
   slots_.show(1, ::getpid(), WorkerState::Ready, 1);
-  const scoreboard::ThreadPlace left_behind(*board_, static_cast<std::uint32_t>(dead), 1);
+  const scoreboard::HeldThreadSlot left_behind(*board_, static_cast<std::uint32_t>(dead), 1);
 
   slots_.reclaim_from_the_dead();
 
@@ -49,6 +50,28 @@ TEST_F(SlotsTest, TakesBackWhatTheDeadHold) {
   EXPECT_EQ(board_->threads[0].pid.load(), 0u);
   EXPECT_EQ(board_->workers[1].state.load(), WorkerState::Ready);
   EXPECT_EQ(board_->ready_workers.load(), 1u);
+}
+
+TEST_F(SlotsTest, NothingOnTheBoardKeepsAWorkerFromStarting) {
+  for (auto& slot : board_->workers) {
+    slot.pid.store(1);
+    slot.state.store(WorkerState::Ready);
+  }
+  slots_.reclaim_from_the_dead();
+
+  const auto one = slots_.take();
+  const auto other = slots_.take();
+
+  ASSERT_TRUE(one && other);
+  EXPECT_NE(*one, *other);
+  EXPECT_EQ(board_->workers[*one].pid.load(), self());
+}
+
+TEST_F(SlotsTest, ASlotOfItsOwnIsNotGivenAwayWhenTheBoardSaysItIsFree) {
+  ASSERT_EQ(slots_.take(), 0u);
+  board_->workers[0].pid.store(0);
+
+  EXPECT_EQ(slots_.take(), 1u);
 }
 
 TEST_F(SlotsTest, SaysHowFarTheWorkersReach) {

@@ -13,9 +13,9 @@
 #include "wsgix/channel/channel.hpp"
 #include "wsgix/os/descriptors.hpp"
 #include "wsgix/os/listener.hpp"
-#include "wsgix/os/peer.hpp"
 #include "wsgix/os/random.hpp"
 #include "wsgix/os/sealed_memory.hpp"
+#include "wsgix/os/sockets.hpp"
 
 namespace wsgix::os {
 namespace {

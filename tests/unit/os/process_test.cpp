@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Signals, children, titles, threads and the poller.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 
 #include "wsgix/os/child.hpp"
+#include "wsgix/os/descriptors.hpp"
 #include "wsgix/os/error_log.hpp"
 #include "wsgix/os/poller.hpp"
 #include "wsgix/os/process_title.hpp"
@@ -97,6 +100,55 @@ TEST(ErrorLog, WritesLinesAsHttpdDoes) {
   EXPECT_EQ(format_log_line(LogLevel::Error, "WX2008: gone\n\x1b[0m\tx", {1795352473, 42}, 12, 34),
             "[Sun Nov 22 13:01:13.000042 2026] [wsgi:error] [pid 12:tid 34] "
             "WX2008: gone\\n\\x1b[0m\\tx\n");
+}
+
+TEST(ErrorLog, NamesAThreadThatItKnows) {
+  const std::string line = format_log_line(LogLevel::Error, "x", {0, 0}, 12, 0);
+
+  EXPECT_TRUE(line.ends_with(" [wsgi:error] [pid 12] x\n")) << line;
+}
+
+TEST(ErrorLog, EscapesLikeHttpdSoThatOneReaderReadsBoth) {
+  const std::string line = format_log_line(LogLevel::Error, "\\x1b \xd0\xb6\"", {0, 0}, 1, 1);
+
+  EXPECT_TRUE(line.ends_with("] \\\\x1b \\xd0\\xb6\"\n")) << line;
+}
+
+TEST(ErrorLog, LosesNothingOfALongLine) {
+  auto pipe = make_pipe();
+  ErrorLog log(pipe->write_end.get(), LogLevel::Error);
+
+  log.write(LogLevel::Error, std::string(8000, 'x'));
+
+  char bytes[16384] = {};
+  const ssize_t count = ::read(pipe->read_end.get(), bytes, sizeof bytes);
+  ASSERT_GT(count, 0);
+  const std::string_view written(bytes, static_cast<std::size_t>(count));
+  EXPECT_EQ(std::count(written.begin(), written.end(), 'x'), 8000);
+  EXPECT_EQ(std::count(written.begin(), written.end(), '\n'), 3);
+  EXPECT_LT(written.find('\n'), 4096u);
+}
+
+// What an application does to the flags of its log must not reach httpd's.
+TEST(ErrorLog, OpenedAnewHasFlagsOfItsOwn) {
+  char name[] = "/tmp/wsgix-log-XXXXXX";
+  const UniqueFd shared(::mkostemp(name, O_APPEND | O_CLOEXEC));
+  ::unlink(name);
+  auto own = open_anew(shared.get());
+  ASSERT_TRUE(own);
+  EXPECT_EQ(::fcntl(own->get(), F_GETFL) & (O_ACCMODE | O_APPEND | O_NONBLOCK),
+            O_WRONLY | O_APPEND);
+
+  ASSERT_EQ(::fcntl(own->get(), F_SETFL, 0), 0);
+
+  EXPECT_NE(::fcntl(shared.get(), F_GETFL) & O_APPEND, 0);
+}
+
+TEST(ErrorLog, OpenedAnewSharesWhatCannotBeOpened) {
+  auto pair = make_message_pair();
+  ASSERT_TRUE(pair);
+  EXPECT_TRUE(open_anew(pair->one.get()));
+  EXPECT_FALSE(open_anew(-1));
 }
 
 TEST(ErrorLog, DropsWhatIsBelowItsLevel) {

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <random>
+#include <system_error>
 
 namespace wsgix::os {
 namespace {

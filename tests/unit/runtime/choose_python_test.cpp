@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "wsgix/runtime/library.hpp"
 
@@ -183,6 +185,47 @@ TEST_F(ChoosePython, NamesWhatIsWrongWithAnEnvironment) {
     ASSERT_FALSE(choice) << config;
     EXPECT_EQ(choice.error().code, ErrorCode::PythonHomeUnusable);
     EXPECT_NE(choice.error().what.find(text), std::string::npos) << choice.error().what;
+  }
+}
+
+/// A child of this test, because another account has to look.
+std::string seen_by_nobody(const std::function<std::string()>& look) {
+  int ends[2] = {};
+  if (::pipe(ends) != 0) return {};
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const std::string text = ::setgid(65534) == 0 && ::setuid(65534) == 0 ? look() : "no change";
+    ::_exit(::write(ends[1], text.data(), text.size()) < 0 ? 1 : 0);
+  }
+  ::close(ends[1]);
+  std::string text(4096, '\0');
+  const ssize_t got = ::read(ends[0], text.data(), text.size());
+  ::close(ends[0]);
+  ::waitpid(child, nullptr, 0);
+  text.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+  return text;
+}
+
+TEST_F(ChoosePython, SaysWhichFolderIsClosedForWhomWhereOthersAreGone) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can look as another account";
+  base_with_library("3.12");
+  fs::create_directory(root() + "/private");
+  fs::rename(root() + "/base", root() + "/private/base");
+  fs::create_directory_symlink(root() + "/private/base", root() + "/link");
+  ::chmod((root() + "/private").c_str(), 0700);
+  for (const char* base : {"/private/base/bin", "/link/bin"}) {
+    const std::string home = environment("home = " + root() + base + "\nversion = 3.12.1\n");
+    const std::string text = seen_by_nobody([&] {
+      const auto choice = choose_python(home, kDefault);
+      return choice ? std::string("found") : choice.error().what + choice.error().remedy;
+    });
+    EXPECT_NE(text.find("its Python in " + root() + base + " cannot be reached: user "),
+              std::string::npos)
+        << text;
+    EXPECT_NE(text.find("cannot search " + root() + "/private (mode 0700, owner root)"),
+              std::string::npos)
+        << text;
+    EXPECT_EQ(text.find("gone"), std::string::npos);
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "wsgix/scoreboard/deaths.hpp"
-
 #include <gtest/gtest.h>
+
+#include "wsgix/scoreboard/scoreboard.hpp"
 
 namespace wsgix::scoreboard {
 namespace {

@@ -37,14 +37,14 @@ TEST(Load, OfAnIdleGroupIsOneNumber) {
 
 TEST(Load, NamesWhoWaitsAndWhatHoldsTheThreads) {
   Shared shared;
-  ThreadPlace one(*shared.board, 100, 101);
-  ThreadPlace two(*shared.board, 100, 102);
-  ThreadPlace three(*shared.board, 200, 201);
+  HeldThreadSlot one(*shared.board, 100, 101);
+  HeldThreadSlot two(*shared.board, 100, 102);
+  HeldThreadSlot three(*shared.board, 200, 201);
   one.begin(1, "GET", "/report?month=1", 0);
   two.begin(2, "GET", "/report?month=2", 0);
   three.begin(3, "POST", "/import", 0);
   shared.board->threads[2].since_us = now_us() - 31'000'000;
-  const WaitPlace waiting(*shared.board, static_cast<std::uint32_t>(::getpid()));
+  const HeldWaitSlot waiting(*shared.board, static_cast<std::uint32_t>(::getpid()));
   shared.board->waiting[0].since_us = now_us() - 2'000'000;
 
   EXPECT_EQ(describe_load(*shared.board, 3, 3),

@@ -14,7 +14,19 @@ namespace wsgix::supervisor {
 
 struct GroupProbe {
   static std::size_t successors(const Group& group) { return group.successors(); }
-  static bool everything_is_served(const Group& group) { return group.everything_is_served(); }
+  /// How long the seat that this worker held waits for another one; 0: it has one.
+  static Clock::duration pause_after(const Group& before, WorkerId id, const Group& group,
+                                     Group::Time now) {
+    for (std::size_t i = 0; i < before.seats_.size(); ++i) {
+      const auto& held = before.seats_[i].holder;
+      if (!held || held->id != id || group.seats_[i].holder) continue;
+      return group.seats_[i].next_start - now;
+    }
+    return {};
+  }
+  static bool everything_is_served(const Group& group) {
+    return group.serves_everything() || group.succession_.predecessor_serves();
+  }
   static std::vector<Group::Worker> all_of(const Group& group) {
     std::vector<Group::Worker> workers = group.leaving_;
     for (const Group::Seat& seat : group.seats_) {
@@ -70,6 +82,7 @@ struct GroupProbe {
     for (const Group::Seat& seat : group.seats_) {
       put(seat.wanted);
       put(seat.policy.failures_in_a_row());
+      put(seat.policy.early_ends_in_a_row());
       put_time(seat.next_start);
       for (const auto* place : {&seat.holder, &seat.successor}) {
         put(place->has_value());
@@ -78,12 +91,11 @@ struct GroupProbe {
     }
     for (const Group::Worker& worker : group.leaving_) put_worker(worker);
     put(group.successor_policy_.failures_in_a_row());
+    put(group.successor_policy_.early_ends_in_a_row());
     put_time(group.next_successor_);
     put(group.reload_reason_);
-    for (const bool flag : {group.predecessor_serves_, group.paused_, group.ending_,
-                            group.finished_, group.reported_ready_}) {
-      put(flag);
-    }
+    put(group.succession_.state());
+    for (const bool flag : {group.paused_, group.finished_}) put(flag);
     return out;
   }
 };
@@ -107,6 +119,7 @@ enum class Event : std::uint8_t {
   Pause,
   Resume,
   PredecessorEnded,
+  Overtaken,
   Retire,
   Terminate,
   TimePasses,
@@ -155,6 +168,7 @@ class Model {
     }
     happen(step);
     std::string broken = obey(step, before);
+    if (broken.empty()) broken = look_at_pause(step, before);
     if (broken.empty()) broken = look(step, served_before);
     return broken;
   }
@@ -199,18 +213,21 @@ class Model {
       case Event::LeavesServed:
       case Event::LeavesUnserved:
         alive_.at(id).asked = true;
-        return group_.worker_is_leaving(id, Reason::ScriptReload, step.event == Event::LeavesServed,
-                                        now_);
+        return group_.worker_is_leaving(id, EndReason::ScriptReload,
+                                        step.event == Event::LeavesServed, now_);
       case Event::WantsSuccessor:
-        return group_.worker_wants_successor(id, Reason::MaximumRequests, now_);
-      case Event::GrewTooBig: return group_.worker_wants_successor(id, Reason::MemoryRecycle, now_);
-      case Event::IsStuck: return group_.worker_wants_successor(id, Reason::RequestTimeout, now_);
-      case Event::KilledNow: return group_.kill_now(id, Reason::DeadlockTimeout, now_);
+        return group_.worker_wants_successor(id, EndReason::MaximumRequests, now_);
+      case Event::GrewTooBig:
+        return group_.worker_wants_successor(id, EndReason::MemoryRecycle, now_);
+      case Event::IsStuck:
+        return group_.worker_wants_successor(id, EndReason::RequestTimeout, now_);
+      case Event::KilledNow: return group_.kill_now(id, EndReason::DeadlockTimeout, now_);
       case Event::Ended: alive_.erase(id); return group_.worker_ended(id, now_);
-      case Event::Reload: return group_.reload(Reason::ScriptReload, now_);
+      case Event::Reload: return group_.reload(EndReason::ScriptReload, now_);
       case Event::Pause: return group_.pause(now_);
       case Event::Resume: return group_.resume(now_);
       case Event::PredecessorEnded: return group_.predecessor_ended(now_);
+      case Event::Overtaken: return group_.overtaken(now_);
       case Event::Retire: return group_.retire(now_);
       case Event::Terminate: return group_.terminate(now_);
       case Event::TimePasses: return group_.time_passed(now_);
@@ -239,7 +256,9 @@ class Model {
           const bool in_time =
               step.event == Event::TimePasses && GroupProbe::deadline_of(before, id) <= now_;
           const bool ordered = step.event == Event::KilledNow && step.worker == id;
-          if (!in_time && !ordered) return "kills without a deadline";
+          const bool is_overtaken =
+              step.event == Event::Overtaken && reports_ == 0 && !worker->second.ready;
+          if (!in_time && !ordered && !is_overtaken) return "kills without a deadline";
           if (std::exchange(worker->second.killed, true)) return "kills twice";
           break;
         }
@@ -279,6 +298,15 @@ class Model {
     return {};
   }
 
+  /// A worker that became ready is no failed start, however soon it ends.
+  std::string look_at_pause(const Step& step, const Group& before) const {
+    const auto dead = before.find(step.worker);
+    if (step.event != Event::Ended || !dead || dead->state != State::Ready) return {};
+    if (group_.is_ending() || group_.is_paused()) return {};
+    if (GroupProbe::pause_after(before, step.worker, group_, now_) <= seconds(1)) return {};
+    return "waits for long after a worker that was ready";
+  }
+
   /// How many may stop serving because of that event.
   static std::size_t allowed_loss(Event event) {
     switch (event) {
@@ -287,6 +315,7 @@ class Model {
       case Event::KilledNow:
       case Event::Ended: return 1;
       case Event::Pause:
+      case Event::Overtaken:
       case Event::Retire:
       case Event::Terminate: return 1000;
       default: return 0;
@@ -327,8 +356,8 @@ std::string name_of(const Step& step) {
                                            "ended",           "",
                                            "reload",          "pause",
                                            "resume",          "predecessor ended",
-                                           "retire",          "terminate",
-                                           "time passes"};
+                                           "overtaken",       "retire",
+                                           "terminate",       "time passes"};
   return std::string(kNames[static_cast<int>(step.event)]) +
          (step.worker != 0 ? " " + std::to_string(step.worker) : "") + "; ";
 }
@@ -390,7 +419,8 @@ TEST(GroupModel, HoldsItsRulesOnLongRandomWalks) {
       const auto steps = model.possible_steps();
       Step step = steps[std::uniform_int_distribution<std::size_t>(0, steps.size() - 1)(random)];
       // Most walks shall be long: an end is rare, and time passes more often than in a list.
-      const bool is_end = step.event == Event::Retire || step.event == Event::Terminate;
+      const bool is_end = step.event == Event::Retire || step.event == Event::Terminate ||
+                          step.event == Event::Overtaken;
       if (is_end && count % 50 != 0) step = {Event::TimePasses};
       story.push_back(step);
       const std::string broken = model.take(step);

@@ -79,7 +79,7 @@ TEST(Group, KillsAWorkerThatIsNotReadyInTime) {
 
   EXPECT_EQ(group.at(seconds(19)), Actions{});
   EXPECT_EQ(group.at(seconds(1)), (Actions{{Kind::Kill, 1}}));
-  EXPECT_EQ(group.find(1)->reason, Reason::StartupTimeout);
+  EXPECT_EQ(group.find(1)->reason, EndReason::StartupTimeout);
   EXPECT_EQ(group.ended(1), (Actions{{Kind::Start, 2}}));
 }
 
@@ -97,11 +97,11 @@ TEST(Group, StartsTheReplacementOfALeavingWorkerAtOnce) {
   group.at(seconds(0));
   group.ready(1);
 
-  group.worker_is_leaving(1, Reason::ScriptReload, true, group.now);
+  group.worker_is_leaving(1, EndReason::ScriptReload, true, group.now);
 
   EXPECT_EQ(group.take_actions(), (Actions{{Kind::Start, 2}}));
   EXPECT_EQ(group.find(1)->state, State::Draining);
-  EXPECT_EQ(group.find(1)->reason, Reason::ScriptReload);
+  EXPECT_EQ(group.find(1)->reason, EndReason::ScriptReload);
   group.ready(2);
   EXPECT_EQ(group.at(seconds(19)), Actions{});
   EXPECT_EQ(group.at(seconds(1)), (Actions{{Kind::Kill, 1}}));
@@ -112,7 +112,7 @@ TEST(Group, DoesNotSlowDownForManyReloads) {
   group.at(seconds(0));
   for (WorkerId id = 1; id < 50; ++id) {
     group.ready(id);
-    group.worker_is_leaving(id, Reason::ScriptReload, true, group.now);
+    group.worker_is_leaving(id, EndReason::ScriptReload, true, group.now);
     EXPECT_EQ(group.take_actions(), (Actions{{Kind::Start, id + 1}}));
     EXPECT_EQ(group.ended(id), Actions{});
   }
@@ -123,13 +123,13 @@ TEST(Group, KeepsTheOldWorkerUntilItsSuccessorIsReady) {
   group.at(seconds(0));
   group.ready(1);
 
-  group.worker_wants_successor(1, Reason::MaximumRequests, group.now);
-  group.worker_wants_successor(1, Reason::MaximumRequests, group.now);
+  group.worker_wants_successor(1, EndReason::MaximumRequests, group.now);
+  group.worker_wants_successor(1, EndReason::MaximumRequests, group.now);
 
   EXPECT_EQ(group.take_actions(), (Actions{{Kind::Start, 2}}));
   EXPECT_EQ(group.find(1)->state, State::Ready);
   EXPECT_EQ(group.ready(2), (Actions{{Kind::Retire, 1}}));
-  EXPECT_EQ(group.find(1)->reason, Reason::MaximumRequests);
+  EXPECT_EQ(group.find(1)->reason, EndReason::MaximumRequests);
   EXPECT_EQ(group.ended(1), Actions{});
   EXPECT_EQ(group.find(2)->state, State::Ready);
 }
@@ -138,7 +138,7 @@ TEST(Group, ASuccessorThatFailsIsTriedAgainWhileTheOldOneServes) {
   GroupOf group(1);
   group.at(seconds(0));
   group.ready(1);
-  group.worker_wants_successor(1, Reason::Replaced, group.now);
+  group.worker_wants_successor(1, EndReason::Replaced, group.now);
   group.take_actions();
 
   EXPECT_EQ(group.ended(2), (Actions{{Kind::Start, 3}}));
@@ -152,7 +152,7 @@ TEST(Group, ASuccessorTakesTheSeatOfAHolderThatDied) {
   GroupOf group(1);
   group.at(seconds(0));
   group.ready(1);
-  group.worker_wants_successor(1, Reason::Replaced, group.now);
+  group.worker_wants_successor(1, EndReason::Replaced, group.now);
   group.take_actions();
 
   EXPECT_EQ(group.ended(1), Actions{}) << "one is on its way already";
@@ -236,7 +236,7 @@ TEST(Group, AWorkerThatLeavesWithoutARequestIsReplacedWithGrowingDelay) {
   WorkerId id = 1;
   for (const int delay : {0, 250, 500, 1000}) {
     group.ready(id);
-    group.worker_is_leaving(id, Reason::ScriptReload, false, group.now);
+    group.worker_is_leaving(id, EndReason::ScriptReload, false, group.now);
     EXPECT_EQ(group.take_actions().empty(), delay != 0) << delay;
     if (delay != 0) {
       EXPECT_EQ(group.at(milliseconds(delay)), (Actions{{Kind::Start, id + 1}}));
@@ -251,12 +251,12 @@ TEST(Group, ReloadMakesASuccessorForEachOlderWorker) {
   group.ready(1);
   group.ready(2);
 
-  group.reload(Reason::ScriptReload, group.now);
+  group.reload(EndReason::ScriptReload, group.now);
 
   EXPECT_EQ(group.take_actions(), (Actions{{Kind::Start, 3}}));
   EXPECT_EQ(group.find(3)->generation, 2u);
   EXPECT_EQ(group.ready(3), (Actions{{Kind::Retire, 1}, {Kind::Start, 4}}));
-  EXPECT_EQ(group.find(1)->reason, Reason::ScriptReload);
+  EXPECT_EQ(group.find(1)->reason, EndReason::ScriptReload);
   EXPECT_EQ(group.ready(4), (Actions{{Kind::Retire, 2}}));
   EXPECT_EQ(group.ended(1), Actions{});
   EXPECT_EQ(group.ended(2), Actions{});
@@ -267,10 +267,10 @@ TEST(Group, ManyReloadsDuringAReplacementLeadToOneMore) {
   GroupOf group(1);
   group.at(seconds(0));
   group.ready(1);
-  for (int touch = 0; touch < 5; ++touch) group.reload(Reason::ScriptReload, group.now);
+  for (int touch = 0; touch < 5; ++touch) group.reload(EndReason::ScriptReload, group.now);
 
   EXPECT_EQ(group.take_actions(), (Actions{{Kind::Start, 2}}));
-  for (int touch = 0; touch < 5; ++touch) group.reload(Reason::ScriptReload, group.now);
+  for (int touch = 0; touch < 5; ++touch) group.reload(EndReason::ScriptReload, group.now);
   EXPECT_EQ(group.take_actions(), Actions{});
   EXPECT_EQ(group.ready(2), (Actions{{Kind::Retire, 1}, {Kind::Start, 3}}));
   EXPECT_EQ(group.ready(3), (Actions{{Kind::Retire, 2}}));
@@ -281,7 +281,7 @@ TEST(Group, ReplacesOneInEightAtATime) {
   group.at(seconds(0));
   for (WorkerId id = 1; id <= 16; ++id) group.ready(id);
 
-  group.reload(Reason::ScriptReload, group.now);
+  group.reload(EndReason::ScriptReload, group.now);
 
   EXPECT_EQ(group.take_actions(), (Actions{{Kind::Start, 17}, {Kind::Start, 18}}));
 }
@@ -290,17 +290,17 @@ TEST(Group, ASuccessorThatCannotLoadIsEndedAndTriedAgainAtTheNextReload) {
   GroupOf group(1);
   group.at(seconds(0));
   group.ready(1);
-  group.reload(Reason::ScriptReload, group.now);
+  group.reload(EndReason::ScriptReload, group.now);
   group.take_actions();
 
   group.worker_cannot_load(2, group.now);
 
   EXPECT_EQ(group.take_actions(), (Actions{{Kind::Retire, 2}}));
-  EXPECT_EQ(group.find(2)->reason, Reason::CannotLoad);
+  EXPECT_EQ(group.find(2)->reason, EndReason::CannotLoad);
   EXPECT_EQ(group.find(1)->state, State::Ready);
   EXPECT_EQ(group.ended(2), Actions{});
   EXPECT_EQ(group.next_deadline(), group.now + seconds(1));
-  group.reload(Reason::ScriptReload, group.now);
+  group.reload(EndReason::ScriptReload, group.now);
   EXPECT_EQ(group.take_actions(), (Actions{{Kind::Start, 3}}));
 }
 
@@ -309,7 +309,7 @@ TEST(Group, BrokenLoadsAreTriedLessAndLessOften) {
   group.at(seconds(0));
   group.ready(1);
   group.ready(2);
-  group.reload(Reason::ScriptReload, group.now);
+  group.reload(EndReason::ScriptReload, group.now);
   group.take_actions();
   WorkerId id = 3;
   for (const int pause : {1000, 1000, 1000, 1000, 2000, 4000, 8000, 16000, 30000, 30000}) {
@@ -353,7 +353,7 @@ TEST(Group, AnIncompleteWorkerIsReplacedByAnotherIncompleteOne) {
   group.at(seconds(0));
   group.worker_cannot_load(1, group.now);
   group.ready(1);
-  group.reload(Reason::ScriptReload, group.now);
+  group.reload(EndReason::ScriptReload, group.now);
   group.take_actions();
 
   group.worker_cannot_load(2, group.now);
@@ -381,13 +381,13 @@ TEST(Group, KillNowKillsAndReplacesAtOnce) {
   group.ready(1);
   group.now += seconds(60);
 
-  group.kill_now(1, Reason::DeadlockTimeout, group.now);
+  group.kill_now(1, EndReason::DeadlockTimeout, group.now);
 
   EXPECT_EQ(group.take_actions(), (Actions{{Kind::Kill, 1}, {Kind::Start, 2}}));
-  EXPECT_EQ(group.find(1)->reason, Reason::DeadlockTimeout);
-  group.kill_now(1, Reason::MemoryExceeded, group.now);
+  EXPECT_EQ(group.find(1)->reason, EndReason::DeadlockTimeout);
+  group.kill_now(1, EndReason::MemoryExceeded, group.now);
   EXPECT_EQ(group.take_actions(), Actions{}) << "it dies once";
-  EXPECT_EQ(group.find(1)->reason, Reason::DeadlockTimeout);
+  EXPECT_EQ(group.find(1)->reason, EndReason::DeadlockTimeout);
 }
 
 TEST(Group, KillNowReachesAWorkerThatDrains) {
@@ -397,7 +397,7 @@ TEST(Group, KillNowReachesAWorkerThatDrains) {
   group.retire(group.now);
   group.take_actions();
 
-  group.kill_now(1, Reason::DeadlockTimeout, group.now);
+  group.kill_now(1, EndReason::DeadlockTimeout, group.now);
 
   EXPECT_EQ(group.take_actions(), (Actions{{Kind::Kill, 1}}));
 }
@@ -408,7 +408,7 @@ TEST(Group, WorkersThatExceedTheirMemoryAtOnceDoNotLoopHot) {
   WorkerId id = 1;
   for (const int delay : {0, 250, 500}) {
     group.ready(id);
-    group.kill_now(id, Reason::MemoryExceeded, group.now);
+    group.kill_now(id, EndReason::MemoryExceeded, group.now);
     group.ended(id);
     group.take_actions();
     if (delay != 0) {
@@ -432,7 +432,7 @@ TEST(Group, WorkersGrowOldAtDifferentTimes) {
 
   EXPECT_EQ(group.at(seconds(100)), (Actions{{Kind::Start, 3}}));
   EXPECT_EQ(group.ready(3), (Actions{{Kind::Retire, 1}}));
-  EXPECT_EQ(group.find(1)->reason, Reason::RestartInterval);
+  EXPECT_EQ(group.find(1)->reason, EndReason::RestartInterval);
   EXPECT_EQ(group.ended(1), Actions{});
   EXPECT_EQ(group.at(milliseconds(4999)), Actions{});
   EXPECT_EQ(group.at(milliseconds(1)), (Actions{{Kind::Start, 4}}));
@@ -444,14 +444,14 @@ TEST(Group, AStuckRequestIsGivenAnEndEvenWithoutAShutdownTimeout) {
   GroupOf group(1, limits);
   group.at(seconds(0));
   group.ready(1);
-  group.worker_wants_successor(1, Reason::RequestTimeout, group.now);
+  group.worker_wants_successor(1, EndReason::RequestTimeout, group.now);
   group.take_actions();
 
   EXPECT_EQ(group.ready(2), (Actions{{Kind::Retire, 1}}));
 
   EXPECT_EQ(group.next_deadline(), group.now + seconds(20));
   EXPECT_EQ(group.at(seconds(20)), (Actions{{Kind::Kill, 1}}));
-  EXPECT_EQ(group.find(1)->reason, Reason::RequestTimeout);
+  EXPECT_EQ(group.find(1)->reason, EndReason::RequestTimeout);
 }
 
 TEST(Group, AStuckRequestOfADrainingWorkerIsGivenAnEnd) {
@@ -463,7 +463,7 @@ TEST(Group, AStuckRequestOfADrainingWorkerIsGivenAnEnd) {
   group.retire(group.now);
   EXPECT_EQ(group.next_deadline(), kNever);
 
-  group.worker_wants_successor(1, Reason::RequestTimeout, group.now);
+  group.worker_wants_successor(1, EndReason::RequestTimeout, group.now);
 
   EXPECT_EQ(group.next_deadline(), group.now + seconds(20));
 }
@@ -474,7 +474,7 @@ TEST(Group, TheOperatorMayAllowAnotherTime) {
   GroupOf group(1, limits);
   group.at(seconds(0));
   group.ready(1);
-  group.worker_wants_successor(1, Reason::Operator, group.now);
+  group.worker_wants_successor(1, EndReason::Operator, group.now);
   group.ready(2);
 
   EXPECT_EQ(group.next_deadline(), group.now + seconds(65));
@@ -491,11 +491,82 @@ TEST(Group, PauseEndsAllAndResumeStartsAll) {
   EXPECT_EQ(group.ended(1), Actions{});
   EXPECT_EQ(group.ended(2), Actions{});
   EXPECT_EQ(group.next_deadline(), kNever);
-  group.reload(Reason::ScriptReload, group.now);
+  group.reload(EndReason::ScriptReload, group.now);
   EXPECT_EQ(group.take_actions(), Actions{});
 
   group.resume(group.now);
   EXPECT_EQ(group.take_actions(), (Actions{{Kind::Start, 3}, {Kind::Start, 4}}));
+}
+
+TEST(Group, WorkersThatDieWithTheirFirstRequestNeverCloseTheGroupForLong) {
+  GroupOf group(1);
+  group.at(seconds(0));
+  for (WorkerId id = 1; id < 30; ++id) {
+    group.ready(id);
+    group.ended(id);
+    group.at(seconds(1));
+    ASSERT_TRUE(group.find(id + 1)) << id;
+  }
+  EXPECT_EQ(group.failures_in_a_row(), 0);
+}
+
+TEST(Group, AServiceThatEndsSoonIsAFailedStart) {
+  GroupLimits limits = kLimits;
+  limits.is_service = true;
+  GroupOf group(1, limits);
+  group.at(seconds(0));
+  for (WorkerId id = 1; id < 9; ++id) {
+    group.ready(id);
+    if (group.ended(id).empty()) group.at(group.next_deadline() - group.now);
+  }
+  group.ready(9);
+  group.ended(9);
+
+  EXPECT_EQ(group.next_deadline(), group.now + seconds(30));
+}
+
+TEST(Group, AnOvertakenOneThatWasNeverReadyEndsAtOnce) {
+  GroupOf group(2, kLimits, {.first_start = {}, .predecessor_serves = true});
+  group.at(seconds(0));
+  group.ready(1);
+
+  group.overtaken(group.now);
+
+  EXPECT_EQ(group.take_actions(), (Actions{{Kind::Retire, 1}, {Kind::Retire, 2}, {Kind::Kill, 2}}));
+  group.ended(2);
+  EXPECT_EQ(group.ended(1), (Actions{{Kind::Finish}}));
+}
+
+TEST(Group, AnOvertakenOneOfWhichOnlyOneWorkerIsReadyServesOnWhenNobodyElseDoes) {
+  GroupOf group(2);
+  group.at(seconds(0));
+  group.ready(1);
+
+  group.overtaken(group.now);
+
+  EXPECT_EQ(group.take_actions(), Actions{});
+  EXPECT_EQ(group.find(1)->state, State::Ready);
+  EXPECT_EQ(group.find(2)->state, State::Starting);
+}
+
+TEST(Group, AnOvertakenOneWithoutAReadyWorkerEndsAtOnceAlsoWhenNobodyElseServes) {
+  GroupOf group(1);
+  group.at(seconds(0));
+
+  group.overtaken(group.now);
+
+  EXPECT_EQ(group.take_actions(), (Actions{{Kind::Retire, 1}, {Kind::Kill, 1}}));
+}
+
+TEST(Group, AnOvertakenOneThatIsReadyServesOn) {
+  GroupOf group(1);
+  group.at(seconds(0));
+  group.ready(1);
+
+  group.overtaken(group.now);
+
+  EXPECT_EQ(group.take_actions(), Actions{});
+  EXPECT_EQ(group.find(1)->state, State::Ready);
 }
 
 TEST(Group, AGroupThatBeginsPausedLetsItsPredecessorGo) {

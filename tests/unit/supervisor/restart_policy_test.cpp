@@ -27,9 +27,26 @@ TEST(RestartPolicy, GoesOnFromACountThatWasKept) {
   RestartPolicy first;
   for (int i = 0; i < 3; ++i) first.delay_after_end(RestartPolicy::Came::NeverUp, seconds(0));
 
-  EXPECT_EQ(
-      RestartPolicy(first.failures_in_a_row()).delay_after_end(RestartPolicy::Came::Up, seconds(1)),
-      milliseconds(1000));
+  EXPECT_EQ(RestartPolicy(first.failures_in_a_row())
+                .delay_after_end(RestartPolicy::Came::NeverUp, seconds(1)),
+            milliseconds(1000));
+}
+
+TEST(RestartPolicy, WaitsASecondAtMostAfterOneThatWasReady) {
+  RestartPolicy policy;
+  for (const int expected : {0, 250, 500, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000}) {
+    EXPECT_EQ(policy.delay_after_end(RestartPolicy::Came::Up, seconds(0)), milliseconds(expected));
+  }
+  EXPECT_EQ(policy.failures_in_a_row(), 0);
+}
+
+TEST(RestartPolicy, TakesTheFirstReadyOneForTheEndOfFailedStarts) {
+  RestartPolicy policy;
+  for (int i = 0; i < 9; ++i) policy.delay_after_end(RestartPolicy::Came::NeverUp, seconds(0));
+  policy.delay_after_end(RestartPolicy::Came::Up, seconds(0));
+
+  EXPECT_EQ(policy.failures_in_a_row(), 0);
+  EXPECT_EQ(policy.delay_after_end(RestartPolicy::Came::NeverUp, seconds(0)), milliseconds(0));
 }
 
 TEST(RestartPolicy, ForgivesOnceAWorkerLivedLongEnough) {

@@ -28,7 +28,7 @@ struct Watched : testing::Test {
       watch.begin_look(now);
       if (beats) sample.heartbeat = now;
       const Verdict verdict = watch.judge(sample, now);
-      if (verdict.reason != Reason::None) return verdict;
+      if (verdict.reason != EndReason::None) return verdict;
     }
     return {};
   }
@@ -38,23 +38,23 @@ TEST_F(Watched, AWorkerThatDoesNothingWrongGoesOn) {
   sample.resident_bytes = 1000;
   sample.requests = {{.since = kStart}};
 
-  EXPECT_EQ(after(seconds(69)).reason, Reason::None);
+  EXPECT_EQ(after(seconds(69)).reason, EndReason::None);
 }
 
 TEST_F(Watched, SilenceOfPythonIsADeadlock) {
   after(seconds(10));
 
-  EXPECT_EQ(after(seconds(29), false).reason, Reason::None);
+  EXPECT_EQ(after(seconds(29), false).reason, EndReason::None);
   const Verdict verdict = after(seconds(1), false);
-  EXPECT_EQ(verdict.reason, Reason::DeadlockTimeout);
+  EXPECT_EQ(verdict.reason, EndReason::DeadlockTimeout);
   EXPECT_EQ(verdict.span, seconds(30));
-  EXPECT_EQ(after(seconds(10), false).reason, Reason::None) << "it is said once";
+  EXPECT_EQ(after(seconds(10), false).reason, EndReason::None) << "it is said once";
 }
 
 TEST_F(Watched, SilenceBeforePythonIsUpIsNone) {
   sample.is_ready = false;
 
-  EXPECT_EQ(after(seconds(60), false).reason, Reason::None);
+  EXPECT_EQ(after(seconds(60), false).reason, EndReason::None);
 }
 
 TEST_F(Watched, SilenceWhileNobodyLookedIsNone) {
@@ -64,8 +64,8 @@ TEST_F(Watched, SilenceWhileNobodyLookedIsNone) {
   after(seconds(10));
   now += seconds(3600);  // a machine that slept, a container that was frozen
 
-  EXPECT_EQ(after(seconds(29), false).reason, Reason::None);
-  EXPECT_EQ(after(seconds(5), false).reason, Reason::DeadlockTimeout);
+  EXPECT_EQ(after(seconds(29), false).reason, EndReason::None);
+  EXPECT_EQ(after(seconds(5), false).reason, EndReason::DeadlockTimeout);
 }
 
 TEST_F(Watched, ARequestThatDoesNotComeBackIsStuck) {
@@ -73,7 +73,7 @@ TEST_F(Watched, ARequestThatDoesNotComeBackIsStuck) {
 
   const Verdict verdict = after(seconds(75));
 
-  EXPECT_EQ(verdict.reason, Reason::RequestTimeout);
+  EXPECT_EQ(verdict.reason, EndReason::RequestTimeout);
   EXPECT_EQ(verdict.request, 1u);
   EXPECT_EQ(verdict.span, seconds(70));
 }
@@ -81,33 +81,33 @@ TEST_F(Watched, ARequestThatDoesNotComeBackIsStuck) {
 TEST_F(Watched, ARequestIsStuckSomeTimeAfterItsOwnDeadline) {
   sample.requests = {{.since = kStart, .deadline = kStart + seconds(2)}};
 
-  EXPECT_EQ(after(seconds(6)).reason, Reason::None);
-  EXPECT_EQ(after(seconds(1)).reason, Reason::RequestTimeout);
+  EXPECT_EQ(after(seconds(6)).reason, EndReason::None);
+  EXPECT_EQ(after(seconds(1)).reason, EndReason::RequestTimeout);
 }
 
 TEST_F(Watched, AScriptHasTheStartupTimeToLoad) {
   sample.requests = {{.since = kStart, .loading_since = kStart + seconds(1)}};
 
-  EXPECT_EQ(after(seconds(20)).reason, Reason::None);
-  EXPECT_EQ(after(seconds(1)).reason, Reason::StartupTimeout);
+  EXPECT_EQ(after(seconds(20)).reason, EndReason::None);
+  EXPECT_EQ(after(seconds(1)).reason, EndReason::StartupTimeout);
 }
 
 TEST_F(Watched, GrowthIsThreeSamplesInARow) {
   for (const std::int64_t bytes : {1001, 1001, 1000, 1001, 1001}) {
     sample.resident_bytes = bytes;
-    EXPECT_EQ(watch.judge(sample, now).reason, Reason::None) << bytes;
+    EXPECT_EQ(watch.judge(sample, now).reason, EndReason::None) << bytes;
   }
   sample.resident_bytes.reset();
-  EXPECT_EQ(watch.judge(sample, now).reason, Reason::None) << "not measured is not above";
+  EXPECT_EQ(watch.judge(sample, now).reason, EndReason::None) << "not measured is not above";
   sample.resident_bytes = 1500;
 
-  EXPECT_EQ(watch.judge(sample, now).reason, Reason::MemoryRecycle);
+  EXPECT_EQ(watch.judge(sample, now).reason, EndReason::MemoryRecycle);
 }
 
 TEST_F(Watched, OneSampleAboveTheHardLimitIsEnough) {
   sample.resident_bytes = 2001;
 
-  EXPECT_EQ(watch.judge(sample, now).reason, Reason::MemoryExceeded);
+  EXPECT_EQ(watch.judge(sample, now).reason, EndReason::MemoryExceeded);
 }
 
 TEST_F(Watched, AnotherWorkerIsJudgedForItself) {
@@ -115,23 +115,23 @@ TEST_F(Watched, AnotherWorkerIsJudgedForItself) {
   watch.judge(sample, now);
   sample.worker = 2;
 
-  EXPECT_EQ(watch.judge(sample, now).reason, Reason::MemoryExceeded);
+  EXPECT_EQ(watch.judge(sample, now).reason, EndReason::MemoryExceeded);
   watch.forget(2);
-  EXPECT_EQ(watch.judge(sample, now).reason, Reason::MemoryExceeded);
+  EXPECT_EQ(watch.judge(sample, now).reason, EndReason::MemoryExceeded);
 }
 
 TEST_F(Watched, IdlenessCountsFromTheLastActivity) {
   sample.activity = kStart + seconds(100);
 
-  EXPECT_EQ(after(seconds(399)).reason, Reason::None);
+  EXPECT_EQ(after(seconds(399)).reason, EndReason::None);
   const Verdict verdict = after(seconds(1));
-  EXPECT_EQ(verdict.reason, Reason::InactivityTimeout);
+  EXPECT_EQ(verdict.reason, EndReason::InactivityTimeout);
   EXPECT_EQ(verdict.span, seconds(300));
 }
 
 TEST_F(Watched, IdlenessCountsFromTheStartWithoutAnyActivity) {
-  EXPECT_EQ(after(seconds(299)).reason, Reason::None);
-  EXPECT_EQ(after(seconds(1)).reason, Reason::InactivityTimeout);
+  EXPECT_EQ(after(seconds(299)).reason, EndReason::None);
+  EXPECT_EQ(after(seconds(1)).reason, EndReason::InactivityTimeout);
 }
 
 TEST_F(Watched, ARequestIsNoIdlenessUnlessItIsStale) {
@@ -140,9 +140,9 @@ TEST_F(Watched, ARequestIsNoIdlenessUnlessItIsStale) {
   watch = Watch(limits);
   sample.requests = {{.since = kStart}};
 
-  EXPECT_EQ(after(seconds(399)).reason, Reason::None);
-  EXPECT_EQ(after(seconds(1)).reason, Reason::RequestTimeout);
-  EXPECT_EQ(after(seconds(1)).reason, Reason::InactivityTimeout);
+  EXPECT_EQ(after(seconds(399)).reason, EndReason::None);
+  EXPECT_EQ(after(seconds(1)).reason, EndReason::RequestTimeout);
+  EXPECT_EQ(after(seconds(1)).reason, EndReason::InactivityTimeout);
 }
 
 TEST_F(Watched, WithoutLimitsEverythingGoesOn) {
@@ -151,7 +151,7 @@ TEST_F(Watched, WithoutLimitsEverythingGoesOn) {
   sample.requests = {{.since = kStart, .loading_since = kStart}};
   sample.heartbeat = kStart;
 
-  EXPECT_EQ(after(seconds(5000), false).reason, Reason::None);
+  EXPECT_EQ(after(seconds(5000), false).reason, EndReason::None);
 }
 
 }  // namespace

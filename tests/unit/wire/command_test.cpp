@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "wsgix/wire/group_status.hpp"
 
 namespace wsgix::wire {

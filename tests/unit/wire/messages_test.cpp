@@ -16,15 +16,13 @@ const std::string kToken(kTokenBytes, 'k');
 
 RequestHead sample_request() {
   RequestHead head;
-  head.flags = RequestHead::kHasBody | RequestHead::kReloading;
+  head.flags = RequestHead::kHasBody | RequestHead::kHttps;
   head.content_length = 1 << 20;
-  head.script_modified_us = 1'700'000'000'123'456;
   head.request_start_us = 1'700'000'001'000'001;
   head.queue_start_us = -1;
   head.deadline_us = 12'345;
-  head.script = "/srv/app.wsgi";
-  head.application_group = "";
-  head.callable = "application";
+  head.script = {"/srv/app.wsgi",           "",   "application",
+                 wsgi::ScriptReloading::On, true, 1'700'000'000'123'456};
   head.environ = {{"PATH_INFO", ""}, {"HTTP_X", std::string_view("a\0b", 3)}};
   return head;
 }
@@ -140,13 +138,13 @@ TEST(Hello, RefusesATokenOfAnotherLength) {
 
 TEST(RequestHead, RefusesFlagsItDoesNotKnowAndNegativeLengths) {
   RequestHead head = sample_request();
-  head.flags = 0x20;
+  head.flags = 0x40;
   Bytes unknown_flag;
   ASSERT_TRUE(encode(head, unknown_flag));
   head = sample_request();
-  head.flags = RequestHead::kReloading | RequestHead::kRolling;
-  Bytes reloads_twice;
-  ASSERT_TRUE(encode(head, reloads_twice));
+  head.script.reloading = static_cast<wsgi::ScriptReloading>(3);
+  Bytes unknown_reloading;
+  ASSERT_TRUE(encode(head, unknown_reloading));
   head = sample_request();
   head.deadline_us = -1;
   Bytes negative_deadline;
@@ -157,7 +155,7 @@ TEST(RequestHead, RefusesFlagsItDoesNotKnowAndNegativeLengths) {
   ASSERT_TRUE(encode(head, negative));
 
   EXPECT_FALSE(decode_request(unknown_flag));
-  EXPECT_FALSE(decode_request(reloads_twice));
+  EXPECT_FALSE(decode_request(unknown_reloading));
   EXPECT_FALSE(decode_request(negative_deadline));
   EXPECT_FALSE(decode_request(negative));
 }

@@ -138,6 +138,11 @@ TEST(CallableName, FallsBackToApplication) {
 }
 
 TEST(LiteralGroupName, IsOneThatNoRequestChanges) {
+  for (const char* const own : {"shop", "%{GLOBAL}", "%{SERVER}", "%{RESOURCE}", "x%{HOST}"}) {
+    EXPECT_FALSE(is_named_by_request(own)) << own;
+  }
+  EXPECT_TRUE(is_named_by_request("%{HOST}"));
+  EXPECT_TRUE(is_named_by_request("%{ENV:SITE}"));
   EXPECT_TRUE(is_literal_group_name("shop"));
   EXPECT_TRUE(is_literal_group_name("%{GLOBAL}"));
   EXPECT_FALSE(is_literal_group_name("%{SERVER}"));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 
 namespace wsgix::wsgi {
 namespace {
@@ -68,6 +69,61 @@ TEST(ResponseRules, ObjectToControlCharactersInHeaderValues) {
   for (const auto& [text, objection] : cases) {
     EXPECT_EQ(text_of(object_to_header_value(text)), objection) << text;
   }
+}
+
+TEST(ResponseRules, ObjectToAReasonOfAMegabyteAndToTooManyHeaders) {
+  EXPECT_EQ(text_of(object_to_reason(std::string(kMaxReasonBytes, 'A'))), "");
+  EXPECT_EQ(text_of(object_to_reason(std::string(kMaxReasonBytes + 1, 'A'))),
+            "status reason phrase has 8193 bytes, more than 8192");
+  EXPECT_NE(text_of(object_to_status("200 " + std::string(1 << 20, 'A'))), "");
+  EXPECT_EQ(text_of(object_to_header_count(kMaxHeaders)), "");
+  EXPECT_NE(text_of(object_to_header_count(kMaxHeaders + 1)), "");
+}
+
+TEST(HeadCheck, TakesWhatTheRuntimeMakes) {
+  HeadCheck check;
+
+  EXPECT_EQ(text_of(check.status(200, "")), "");
+  EXPECT_EQ(text_of(check.header("Content-Length", "4")), "");
+  EXPECT_EQ(text_of(check.header("Set-Cookie", "a=b")), "");
+  EXPECT_EQ(text_of(check.header("Set-Cookie", "c=\xfc")), "");
+}
+
+TEST(HeadCheck, RefusesWhatTheRuntimeNeverSends) {
+  const std::pair<std::string, std::string> headers[] = {
+      {"", ""},
+      {"A B", "c"},
+      {"A:", "b"},
+      {"A", "b\r\nC: d"},
+      {"A", "b\0"s},
+      {"Transfer-Encoding", "chunked"},
+      {"connection", "close"},
+      {"Content-Length", "-4"},
+      {"Content-Length", "4, 4"},
+  };
+  for (const auto& [name, value] : headers) {
+    EXPECT_NE(text_of(HeadCheck().header(name, value)), "") << name << ": " << value;
+  }
+  EXPECT_NE(text_of(HeadCheck().status(199, "")), "");
+  EXPECT_NE(text_of(HeadCheck().status(1000, "")), "");
+  EXPECT_NE(text_of(HeadCheck().status(200, "O\0K"s)), "");
+}
+
+TEST(HeadCheck, RefusesASecondLengthAndOneOfAnInterimResponse) {
+  HeadCheck twice;
+  EXPECT_EQ(text_of(twice.header("Content-Length", "4")), "");
+  EXPECT_NE(text_of(twice.header("content-length", "4")), "");
+
+  HeadCheck hints;
+  hints.interim();
+  EXPECT_EQ(text_of(hints.header("Link", "</a.css>; rel=preload")), "");
+  EXPECT_NE(text_of(hints.header("Content-Length", "4")), "");
+}
+
+TEST(HeadCheck, CountsTheHeadersOfOneHead) {
+  HeadCheck check;
+  for (std::size_t i = 0; i < kMaxHeaders; ++i) ASSERT_EQ(text_of(check.header("A", "b")), "");
+  EXPECT_NE(text_of(check.header("A", "b")), "");
 }
 
 TEST(ResponseRules, SplitStatusKeepsTheReasonAsItIs) {
