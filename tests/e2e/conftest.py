@@ -43,7 +43,8 @@ def class_options(cls):
 
 @pytest.fixture(scope="class")
 def httpd(request, stage):
-    """The class's httpd: `config`, and optionally `variants`, `files`, `daemon_options`."""
+    """The class's httpd: `config`, and optionally `variants`, `files`, `daemon_options`, and
+    `prepare(server)`, which may also announce what will be logged at the start."""
     server = Httpd(stage, request.param, name=request.cls.__name__, **class_options(request.cls))
     prepare = getattr(request.cls, "prepare", None)
     if prepare:

@@ -97,7 +97,8 @@ class Process:
 
     def is_alive(self):
         try:
-            return Process(self.pid).identity == self.identity and self.state != "Z"
+            now = Process(self.pid)
+            return now.identity == self.identity and now.state != "Z"
         except OSError:
             return False
 
@@ -123,3 +124,17 @@ def shared_memory_of(identities):
     with open("/proc/sysvipc/shm") as table:
         next(table)
         return [line for line in table if line.split()[4] in pids]
+
+
+def listening_inodes(port):
+    """The inodes of the TCP sockets that listen on that port."""
+    found = set()
+    for name in ("tcp", "tcp6"):
+        try:
+            lines = pathlib.Path("/proc/net", name).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for fields in map(str.split, lines):
+            if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+                found.add(fields[9])
+    return found

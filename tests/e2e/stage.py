@@ -12,7 +12,11 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 CHECKOUT = HERE.parent.parent
 BUILD = pathlib.Path(os.environ.get("WSGIX_BUILD", CHECKOUT / "build/debug"))
-BUILT_FILES = ("mod_wsgi.so", "wsgix-host", "wsgix-runtime.abi3.so", "wsgix")
+# What runs in hosts and workers may be of another build. The thread sanitizer cannot come into httpd,
+# whose own threads it does not know; a host is ours from its first instruction.
+BUILD_OF_HOST = pathlib.Path(os.environ.get("WSGIX_BUILD_OF_HOST", BUILD))
+BUILT_FILES = {"mod_wsgi.so": BUILD, "wsgix": BUILD,
+               "wsgix-host": BUILD_OF_HOST, "wsgix-runtime.abi3.so": BUILD_OF_HOST}
 
 
 class Stage:
@@ -24,13 +28,14 @@ class Stage:
         self.root.chmod(0o755)
         self.build = self.root / "build"
         self.build.mkdir()
-        for name in BUILT_FILES:
-            if (BUILD / name).exists():
-                shutil.copy2(BUILD / name, self.build)
+        for name, folder in BUILT_FILES.items():
+            if (folder / name).exists():
+                shutil.copy2(folder / name, self.build)
                 (self.build / name).chmod(0o755)
         self.apps = self._copy(HERE / "apps")
         self.examples = self._copy(CHECKOUT / "examples")
         self._preload = self._sanitizer_library(module)
+        self._host_is_sanitized = self._sanitizer_library(BUILD_OF_HOST / "wsgix-host") is not None
 
     def _copy(self, folder):
         target = self.root / folder.name
@@ -40,9 +45,9 @@ class Stage:
         return target
 
     @staticmethod
-    def _sanitizer_library(module):
-        """The sanitizer's library must come first in httpd, which was built without it."""
-        lines = subprocess.run(["ldd", str(module)], capture_output=True, text=True).stdout
+    def _sanitizer_library(built):
+        """Its path. It must come first in httpd, which was built without it."""
+        lines = subprocess.run(["ldd", str(built)], capture_output=True, text=True).stdout
         for line in lines.splitlines():
             if "libasan" in line or "libtsan" in line:
                 return line.split("=>")[1].split()[0]
@@ -50,18 +55,21 @@ class Stage:
 
     @property
     def sanitized(self):
-        return self._preload is not None
+        return self._preload is not None or self._host_is_sanitized
 
     def sanitizer_environment(self, reports):
-        if not self._preload:
+        if not self.sanitized:
             return {}
+        preload = {"LD_PRELOAD": self._preload} if self._preload else {}
         # Leaks are not reported: httpd and CPython keep memory until exit by design.
-        return {
-            "LD_PRELOAD": self._preload,
+        return preload | {
             "ASAN_OPTIONS": f"detect_leaks=0:log_path={reports}/address:abort_on_error=1"
                             ":disable_coredump=1",
             "UBSAN_OPTIONS": f"print_stacktrace=1:log_path={reports}/undefined",
-            "TSAN_OPTIONS": f"log_path={reports}/thread",
+            # CPython was built without it: what its own code does to memory is not seen, what it does
+            # with locks is.
+            "TSAN_OPTIONS": f"log_path={reports}/thread:ignore_noninstrumented_modules=1"
+                            ":die_after_fork=0",
         }
 
     def remove(self):

@@ -2,10 +2,13 @@
 """Request bodies in, response bodies out."""
 import json
 import re
+import threading
 
 import pytest
 
-from wsgix_httpd import EVERYWHERE
+from crowd import ask_in_background, busy_threads
+from waits import wait_until_waiting
+from wsgix_httpd import EVENT_DAEMON, EVERYWHERE
 
 CONFIG = """
     $daemon
@@ -81,6 +84,38 @@ class TestUnbufferedInput:
         assert first.startswith(b"HTTP/1.1 204 ")
 
 
+class TestABodyThatWasSentToABusyWorker:
+    """It follows its head at once, on a connection that is left from an earlier request, and nothing
+    has kept it before."""
+    variants = [EVENT_DAEMON]
+    daemon_options = "processes=1 threads=1 request-buffering=0"
+    config = CONFIG + """
+        ServerLimit 1
+        StartServers 1
+        ThreadsPerChild 16
+        MaxRequestWorkers 16
+        MaxSpareThreads 16
+    """
+
+    def test_is_sent_again_whole(self, httpd, client):
+        with busy_threads(httpd, 1):
+            other, answers = ask_in_background(httpd, "/204")
+            wait_until_waiting(httpd, 1)
+        other.join()
+        assert answers == [204]
+        body = b"".join(b"line %d\n" % n for n in range(5000))
+        echoed = []
+
+        with busy_threads(httpd, 1):
+            post = threading.Thread(
+                target=lambda: echoed.append(client.post("/echo", content=body).content))
+            post.start()
+            wait_until_waiting(httpd, 1)
+        post.join()
+
+        assert echoed == [body]
+
+
 class TestRefusedBodies:
     variants = EVERYWHERE
     config = CONFIG + "LimitRequestBody 1000\n"
@@ -152,6 +187,7 @@ class TestOutput:
         same_everywhere(answer)
 
     def test_bytes_beyond_the_content_length_are_not_sent(self, httpd, same_everywhere):
+        httpd.expect_log(r"WX6003: .*suite\.wsgi sent more than the 5 bytes of its Content-Length")
         answer = httpd.raw_get("/long")
 
         assert answer.endswith(b"\r\n\r\n12345")

@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from wsgix_httpd import BOTH_MODES, RUNS_AS_ROOT
+from wsgix_httpd import BOTH_MODES, RUNS_AS_ROOT, wait_for
 
 GOOD = """\
     def application(environ, start_response):
@@ -50,6 +50,10 @@ class TestBrokenScript:
         WSGIScriptReloading On
         WSGIScriptAlias / $root/scripts/
     """
+
+    @staticmethod
+    def prepare(server):
+        server.path("scripts").mkdir()
 
     @pytest.mark.parametrize("name", BROKEN)
     def test_is_a_500_with_a_remedy_until_it_is_repaired(self, httpd, client, name):
@@ -108,3 +112,29 @@ class TestPreloadedBrokenScript:
         httpd.write("preloaded.wsgi", GOOD)
         httpd.tolerate(".")
         assert client.get("/").text == "repaired"
+
+
+class TestInSeveralProcesses:
+    config = """
+        WSGIDaemonProcess suite processes=3 threads=2
+        WSGIScriptAlias / $root/app.wsgi process-group=suite application-group=%{GLOBAL}
+    """
+
+    def test_the_first_writes_the_traceback_and_the_others_count(self, make_httpd):
+        httpd = make_httpd(self.config, files={"app.wsgi": "raise RuntimeError('not yet')\n"})
+        httpd.expect_log(r"WX5003: .*app\.wsgi.*Remedy: ", traceback=True)
+        httpd.tolerate("RuntimeError|WX5003")
+
+        def counts(tracebacks, processes):
+            log = httpd.log()
+            return (log.count("RuntimeError: not yet. Remedy") == tracebacks and
+                    log.count("Traceback") == tracebacks and
+                    f"processes that it failed in: {processes}." in log)
+
+        httpd.start()
+        assert wait_for(lambda: counts(1, 3), 20), httpd.log()
+        assert httpd.raw_get("/").startswith(b"HTTP/1.1 500")
+        assert counts(1, 3), httpd.log()
+
+        httpd.graceful()  # the cause may be mended elsewhere: that it is not is news
+        assert wait_for(lambda: counts(2, 3), 20), httpd.log()

@@ -12,33 +12,11 @@ import time
 import httpx
 import pytest
 
-from test_restarts import CONFIG, Load
+from control import DONE, FAILED, NOT_FOUND, NOT_PERMITTED, USAGE, ctl, groups, ready
+from crowd import Load, ask_in_background
+from test_restarts import CONFIG
+from waits import wait_until_ready, wait_until_running
 from wsgix_httpd import wait_for
-
-DONE, FAILED, USAGE, NOT_FOUND, NOT_PERMITTED = range(5)
-
-
-def ctl(httpd, *arguments, prefix=None, account=None, seconds=60):
-    command = [str(httpd.stage.build / "wsgix"), "ctl", "--sockets",
-               str(prefix or httpd.path("run/wsgi")), *arguments]
-    if account:
-        command = ["setpriv", f"--reuid={account}", "--clear-groups", *command]
-    return subprocess.run(command, capture_output=True, text=True, timeout=seconds,
-                          stdin=subprocess.DEVNULL)
-
-
-def groups(httpd):
-    done = ctl(httpd, "list", "--json")
-    assert done.returncode == DONE, done.stderr
-    return json.loads(done.stdout)
-
-
-def ready(group):
-    return {worker["pid"] for worker in group["workers"] if worker["state"] == "ready"}
-
-
-def all_ready(httpd, processes):
-    assert wait_for(lambda: all(len(ready(g)) == processes for g in groups(httpd)), 20, 0.1)
 
 
 def control_socket(httpd):
@@ -161,7 +139,7 @@ class TestCommands:
     def serving(self, make_httpd, options="processes=2 threads=4", **more):
         httpd = make_httpd(CONFIG, daemon_options=options, **more).start()
         processes = int(re.search(r"processes=(\d+)", options)[1])
-        all_ready(httpd, processes)
+        wait_until_ready(httpd, processes)
         return httpd
 
     def test_reload_replaces_every_worker_and_loses_no_request(self, make_httpd):
@@ -169,7 +147,7 @@ class TestCommands:
         group, = groups(httpd)
         before = ready(group)
         with Load(httpd.url + "/who") as load:
-            time.sleep(0.3)
+            load.wait_for_answers(20)
             for _ in range(3):
                 done = ctl(httpd, "reload", "suite")
                 assert done.returncode == DONE, done.stderr
@@ -178,7 +156,7 @@ class TestCommands:
                 before = ready(group)
         assert set(load.answers) == {200}, load.answers
         assert load.answers[200] > 50
-        httpd.wait_for_log(r"WX2013: group 'suite': reload: asked for by uid \d+ \(pid \d+\)")
+        httpd.wait_for_log(r"WX2041: group 'suite': reload: asked for by uid \d+ \(pid \d+\)")
 
     def test_reload_need_not_wait(self, make_httpd):
         httpd = self.serving(make_httpd)
@@ -214,11 +192,8 @@ class TestCommands:
 
     def test_drain_lets_requests_finish_and_resume_brings_the_group_back(self, make_httpd):
         httpd = self.serving(make_httpd)
-        answers = []
-        request = threading.Thread(target=lambda: answers.append(
-            httpx.get(httpd.url + "/sleep?2", timeout=30, trust_env=False).status_code))
-        request.start()
-        time.sleep(0.5)
+        request, answers = ask_in_background(httpd, "/sleep?4")
+        wait_until_running(httpd, 1)
 
         done = ctl(httpd, "drain", "suite")
 
@@ -243,7 +218,7 @@ class TestCommands:
         assert done.returncode == DONE, done.stderr
         assert f"2 workers write the stacks of their requests to {httpd.path('error_log')}" \
             in done.stdout
-        httpd.wait_for_log("WX2013: group 'suite': stacks: asked for by uid")
+        httpd.wait_for_log("WX2041: group 'suite': stacks: asked for by uid")
         assert len(ready(groups(httpd)[0])) == 2
 
     def test_the_last_ends_say_why(self, make_httpd):
@@ -264,7 +239,7 @@ class TestCommands:
             WSGIScriptAlias /slow $root/slow.wsgi process-group=suite application-group=%{GLOBAL}
         """, daemon_options="processes=2 threads=2", files={
             "slow.wsgi": "import time\ntime.sleep(1.5)\ndef application(*_): pass\n"}).start()
-        all_ready(httpd, 2)
+        wait_until_ready(httpd, 2)
         old_host = groups(httpd)[0]["host"]
         httpd.graceful()
         assert wait_for(lambda: groups(httpd)[0]["state"] == "superseded", 5)
@@ -285,7 +260,7 @@ class TestCommands:
         """, daemon_options="processes=1 threads=2", files={"slow.wsgi": ""})
         httpd.write("slow.wsgi", "def application(*_): pass\n")
         httpd.start()
-        all_ready(httpd, 1)
+        wait_until_ready(httpd, 1)
         httpd.write("slow.wsgi", "import time\ntime.sleep(8)\ndef application(*_): pass\n")
         httpd.graceful()
         assert wait_for(lambda: groups(httpd)[0]["state"] == "superseded", 5)
@@ -301,6 +276,31 @@ class TestCommands:
         assert groups(httpd)[0]["state"] == "paused"
         assert ctl(httpd, "resume", "suite").returncode == DONE
         assert len(ready(groups(httpd)[0])) == 1
+
+    def test_what_the_application_writes_on_the_board_makes_no_reload_wait(self, make_httpd):
+        httpd = make_httpd("""
+            WSGIDaemonProcess suite processes=1 threads=2
+            WSGIScriptAlias / $root/app.wsgi process-group=suite application-group=%{GLOBAL}
+        """, files={"app.wsgi": """
+            import ctypes
+            def application(environ, start_response):
+                for line in open("/proc/self/maps"):
+                    if "wsgix-scoreboard" in line:
+                        start = int(line.split("-")[0], 16)
+                # The pid of the host, as the head of the board has it: init, which never ends.
+                (ctypes.c_uint32 * 4).from_address(start)[2] = 1
+                start_response("200 OK", [("Content-Length", "2")])
+                return [b"ok"]
+            """}).start()
+        assert httpd.raw_get("/").startswith(b"HTTP/1.1 200")
+        wait_until_ready(httpd, 1)
+
+        for _ in range(2):
+            assert groups(httpd)[0]["state"] == "serving"
+            done = ctl(httpd, "reload", "suite")
+            assert done.returncode == DONE, done.stderr
+            httpd.graceful()
+            assert wait_for(lambda: groups(httpd)[0]["state"] == "serving", 20)
 
     def test_a_removed_group_takes_its_socket_with_it(self, make_httpd):
         httpd = make_httpd(CONFIG + "WSGIDaemonProcess other processes=1\n").start()
@@ -335,7 +335,7 @@ class TestHostileLines:
         b'{"command":"reload"' + b" " * 5000, b"[" * 4000 + b"\n", b"x" * 100_000,
     ], ids=range(11))
     def test_are_refused_and_do_nothing(self, httpd, line):
-        all_ready(httpd, 1)
+        wait_until_ready(httpd, 1)
         before = ready(groups(httpd)[0])
         try:
             answer = say(control_socket(httpd), line)

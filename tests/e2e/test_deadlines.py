@@ -2,13 +2,13 @@
 """WSGIRequestDeadline and request-deadline=: a request is answered on time, whatever holds it."""
 import contextlib
 import socket
-import threading
 import time
 
-import httpx
 import pytest
 
 import wire_clients
+from crowd import ask_in_background, busy_threads
+from waits import wait_until_running
 from wire_clients import TRANSPORTS, Request
 from wsgix_httpd import BOTH_MODES, EVENT_DAEMON
 
@@ -27,6 +27,8 @@ APPLICATION = """
                 counted.write("x")
         if path.endswith("/sleep"):
             time.sleep(float(query))
+        while path.endswith("/until") and not os.path.exists(query):
+            time.sleep(0.02)
         if path.endswith("/read"):
             environ["wsgi.input"].read()
         write = start_response("200 OK", [("Content-Type", "text/plain")])
@@ -47,7 +49,7 @@ CONFIG = """
     ErrorDocument 504 "too late, says httpd"
     $daemon
     WSGIApplicationGroup %{GLOBAL}
-    WSGIChunkedRequest On
+    WSGIChunkedRequest Stream
     WSGIScriptAlias / $root/app/app.wsgi
 """
 
@@ -89,6 +91,11 @@ class TestDirective:
             WSGIRequestDeadline 0
         </Location>
     """
+
+    @pytest.fixture(autouse=True)
+    def loaded(self, httpd):
+        """The deadline counts from the first byte: the worker's own start is not what is tested."""
+        assert httpd.raw_get("/free/").startswith(b"HTTP/1.1 200 ")
 
     def test_answers_504_on_time_with_httpds_page_and_says_who_is_late(self, httpd, client):
         httpd.expect_log(r"wsgi:error.* WX6030: GET /sleep\?1\.5 in process group 'suite': there was "
@@ -143,7 +150,7 @@ class TestDirective:
                 b"Content-Length: 20\r\n\r\n")
         with socket.create_connection(("127.0.0.1", httpd.port), 10) as connection:
             connection.sendall(head + b"x" * 10)
-            time.sleep(0.8)
+            time.sleep(0.8)  # longer than the deadline
             connection.sendall(b"x" * 10)
 
             assert b"whole" in connection.recv(65536)
@@ -189,16 +196,12 @@ class TestOption:
         httpd.expect_log(r"WX6030: POST /count .*it waited for a free thread and was not executed: "
                          r"1 of 1 threads are busy")
         before = count_of(httpd)
-        busy = threading.Thread(target=httpx.get, args=[httpd.url + "/free/sleep?1.5"],
-                                kwargs={"timeout": 30})
-        busy.start()
-        time.sleep(0.3)
 
-        with answered_between(0.39, 0.4 + LATE):
-            answer = client.post("/count")
+        with busy_threads(httpd, 1, "/free/until"):
+            with answered_between(0.39, 0.4 + LATE):
+                answer = client.post("/count")
 
         assert (answer.status_code, answer.text) == (504, "too late, says httpd")
-        busy.join()
         assert client.get("/free/any").text == "whole"
         assert count_of(httpd) == before, "a refused request was executed"
         assert client.post("/free/count").text == "whole"
@@ -268,11 +271,8 @@ class TestLostWorker:
         httpd.expect_log(r"wsgi:error.* WX6013: GET /sleep\?5 in process group 'suite', which had run "
                          r"for \d+ ms: worker pid \d+ was killed by signal 9 \(SIGKILL\)\. Remedy")
         httpd.tolerate(r"WX2008|WX2013")
-        answers = []
-        lost = threading.Thread(target=lambda: answers.append(
-            httpx.get(httpd.url + "/sleep?5", timeout=30).status_code))
-        lost.start()
-        time.sleep(0.4)
+        lost, answers = ask_in_background(httpd, "/sleep?5")
+        wait_until_running(httpd, 1)
         httpd.workers()[0].signal(9)
         lost.join()
 

@@ -2,10 +2,11 @@
 """A process that the application forked holds a copy of every connection of its worker."""
 import os
 import signal
-import threading
 import time
 
-from test_life_of_workers import ask
+from crowd import ask, ask_in_background
+from waits import wait_for_child_of
+from wsgix_httpd import wait_for
 
 APPLICATION = """
     import os, time
@@ -38,16 +39,14 @@ class TestAKilledWorkerWhoseChildLives:
         assert ask(httpd).text == "fine"
         httpd.expect_log(r"WX2008: ")
         httpd.expect_log(r"WX6013: ")
-        worker = httpd.workers()[0].pid
-        answers = []
-        client = threading.Thread(target=lambda: answers.append(ask(httpd, "/fork").status_code))
-        client.start()
-        time.sleep(1)
+        worker, = httpd.workers()
+        client, answers = ask_in_background(httpd, "/fork")
+        copy = wait_for_child_of(worker)
 
         began = time.monotonic()
-        os.kill(worker, signal.SIGKILL)
+        os.kill(worker.pid, signal.SIGKILL)
         client.join()
 
         assert time.monotonic() - began < 4
         assert answers[0] >= 500
-        time.sleep(6)  # the child of the application ends by itself
+        assert wait_for(lambda: not copy.is_alive(), 10)  # it ends by itself

@@ -8,7 +8,7 @@ import subprocess
 import httpx
 import pytest
 
-from wsgix_httpd import RUNS_AS_ROOT
+from wsgix_httpd import RUNS_AS_ROOT, replace_text
 
 WHO = """
     import json, os, resource, sys
@@ -74,10 +74,11 @@ def test_a_limit_that_the_system_refuses_is_a_warning(make_httpd):
     if not RUNS_AS_ROOT:
         pytest.skip("only root has the capabilities that the test takes away")
     httpd.command = limited
+    httpd.expect_log("WX2011: group 'limited': memory-limit=734003200: setrlimit")
+    httpd.expect_log("WX2011: group 'limited': cpu-priority=-5: setpriority")
     httpd.start()
 
     assert get(httpd).status_code == 200
-    httpd.wait_for_log("WX2011: group 'limited': memory-limit=734003200: setrlimit")
     httpd.wait_for_log("WX2011: group 'limited': cpu-priority=-5: setpriority")
 
 
@@ -227,20 +228,20 @@ class TestJail:
     def test_a_changed_script_is_loaded_again(self, httpd):
         script = httpd.path("jail/srv/who.wsgi")
         text = script.read_text()
-        script.write_text(text.replace('"cwd": os.getcwd()', '"cwd": "changed"'))
+        replace_text(script, text.replace('"cwd": os.getcwd()', '"cwd": "changed"'))
         try:
             assert get(httpd, "/who").json()["cwd"] == "changed"
         finally:
-            script.write_text(text)
+            replace_text(script, text)
 
     def test_extension_modules_work_inside(self, httpd):
         script = httpd.path("jail/srv/who.wsgi")
         text = script.read_text()
-        script.write_text("import ssl, hashlib, json, _ctypes, _decimal\n" + text)
+        replace_text(script, "import ssl, hashlib, json, _ctypes, _decimal\n" + text)
         try:
             assert get(httpd, "/who").status_code == 200
         finally:
-            script.write_text(text)
+            replace_text(script, text)
 
 
 @pytest.mark.root
@@ -261,7 +262,7 @@ def test_a_jail_without_proc_says_that_memory_recycle_is_blind(make_httpd):
 def test_a_python_home_is_a_path_inside_the_jail(make_httpd):
     httpd = make_httpd("""
         WSGIDaemonProcess jailed user=games group=games processes=1 threads=2 \\
-            chroot=$root/jail python-home=/opt/python
+            chroot=$root/jail home=/srv python-home=/opt/python
         WSGIScriptAlias / $root/jail/srv/who.wsgi process-group=jailed application-group=%{GLOBAL}
     """, files={"jail/srv/who.wsgi": WHO.replace("os.getcwd()", "os.__file__")})
     make_jail(httpd.path("jail"), "/opt/python")

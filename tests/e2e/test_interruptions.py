@@ -6,6 +6,7 @@ import time
 import httpx
 import pytest
 
+from waits import wait_until_running
 from wsgix_httpd import BOTH_MODES, EVENT_DAEMON, wait_for
 
 LATE = r"""
@@ -98,7 +99,7 @@ class TestARequestWithoutItsClient(Interrupted):
     def leave(self, httpd):
         with socket.create_connection(("127.0.0.1", httpd.port), 10) as client:
             client.sendall(b"GET /?sleep=4 HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            time.sleep(0.5)
+            wait_until_running(httpd, 1)
 
 
 class TestWithTheOption(TestARequestWithoutItsClient):
@@ -131,7 +132,7 @@ class TestWithoutTheOption(TestARequestWithoutItsClient):
         assert self.ask(httpd).status_code == 200
 
         self.leave(httpd)
-        time.sleep(4.5)
+        wait_until_running(httpd, 0)
 
         assert note(httpd) == ""
         assert self.ask(httpd).status_code == 200

@@ -4,8 +4,8 @@ import os
 import signal
 import time
 
-from test_life_of_workers import ask
-from test_restarts import Load
+from crowd import Load, ask
+from waits import leave_time_for_a_fault
 from wsgix_httpd import wait_for
 
 GOOD = """
@@ -63,7 +63,7 @@ class TestRolling:
         expect_broken_loads(httpd)
         with Load(httpd.url + "/", clients=3) as load:
             put(httpd, BROKEN)
-            time.sleep(3)
+            leave_time_for_a_fault(3)
             assert ask(httpd).text == "version 3"
             put(httpd, GOOD.format(before="", number=4))
             assert wait_for(lambda: {ask(httpd).text for _ in range(6)} == {"version 4"}, 15)
@@ -74,8 +74,8 @@ class TestRolling:
         with Load(httpd.url + "/", clients=4) as load:
             for _ in range(12):
                 os.utime(httpd.path("site/app.wsgi"))
-                time.sleep(0.25)
-            time.sleep(1)
+                time.sleep(0.25)  # one deployment after the other
+            leave_time_for_a_fault(1)
 
         assert set(load.answers) == {200}
 
@@ -94,7 +94,7 @@ class TestRollingWithOneProcessKilled:
         httpd.wait_for_log("WX2018")
 
         os.kill(httpd.workers()[0].pid, signal.SIGKILL)
-        time.sleep(2)
+        leave_time_for_a_fault(2)
 
         assert {ask(httpd).text for _ in range(10)} == {"version 1"}
         put(httpd, GOOD.format(before="", number=2))
@@ -128,6 +128,10 @@ class TestAScriptThatNoConfigurationNames:
 
         assert {ask(httpd, "/site/app.wsgi").text for _ in range(20)} == {"version 1"}
 
+        # Or its failures would go on beside the end of the server.
+        put(httpd, GOOD.format(before="", number=2))
+        assert wait_for(lambda: ask(httpd, "/site/app.wsgi").text == "version 2", 15)
+
 
 class TestRollingAcrossAGracefulRestart:
     config = CONFIG
@@ -141,7 +145,7 @@ class TestRollingAcrossAGracefulRestart:
         httpd.wait_for_log("WX2018")
 
         httpd.graceful()
-        time.sleep(2)
+        leave_time_for_a_fault(2)
         assert ask(httpd).text == "version 1"
 
         put(httpd, GOOD.format(before="", number=2))

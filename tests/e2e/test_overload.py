@@ -8,6 +8,8 @@ import time
 
 import httpx
 
+from crowd import busy_threads
+from waits import wait_until_waiting
 from wsgix_httpd import EVENT_DAEMON
 
 CONFIG = """
@@ -82,22 +84,22 @@ class TestQueueLimit:
         httpd.expect_log(r"wsgi:error.* WX6011: GET /204 in process group 'suite': queue-limit=2 is "
                          r"reached: 1 of 1 threads are busy; 2 requests wait, the oldest for "
                          r".*Remedy: ")
-        httpd.tolerate_overload()
         clients = Clients(httpd)
-        clients.start("/sleep?2")
-        time.sleep(0.4)
-        clients.start("/sleep?0.01", 2)
-        time.sleep(0.4)
+        with busy_threads(httpd, 1):
+            clients.start("/sleep?0.01", 2)
+            wait_until_waiting(httpd, 2)
 
-        start = time.monotonic()
-        answer = client.get("/204")
+            start = time.monotonic()
+            answer = client.get("/204")
 
-        assert time.monotonic() - start < AT_ONCE
-        assert answer.status_code == 503 and answer.headers["retry-after"] == "5"
-        assert clients.statuses() == [200, 200, 200]
+            assert time.monotonic() - start < AT_ONCE
+            assert answer.status_code == 503 and answer.headers["retry-after"] == "5"
+        assert clients.statuses() == [200, 200]
 
     def test_keeps_its_first_of_many_that_come_at_the_same_moment(self, httpd, client):
         httpd.tolerate("WX6011: GET /sleep.* queue-limit=2 is reached")
+        httpd.tolerate_overload()
+        assert client.get("/204").status_code == 204  # the group is ready: it counts its threads
         clients = Clients(httpd)
         clients.start("/sleep?1", 12)
 
@@ -122,16 +124,12 @@ class TestQueueTimeout:
         httpd.expect_log(r"WX6011: GET /204 in process group 'suite': the group is full and the "
                          r"request waited [5-9]\d\d ms: 2 of 2 threads are busy; 1 request waits, "
                          r"the oldest for [4-9]\d\d ms")
-        clients = Clients(httpd)
-        clients.start("/sleep?2", 2)
-        time.sleep(0.4)
+        with busy_threads(httpd, 2):
+            start = time.monotonic()
+            answer = client.get("/204")
 
-        start = time.monotonic()
-        answer = client.get("/204")
-
-        assert 0.49 < time.monotonic() - start < 0.5 + AT_ONCE
-        assert answer.status_code == 503 and answer.headers["retry-after"] == "5"
-        assert clients.statuses() == [200, 200]
+            assert 0.49 < time.monotonic() - start < 0.5 + AT_ONCE
+            assert answer.status_code == 503 and answer.headers["retry-after"] == "5"
         start = time.monotonic()
         assert client.get("/204").status_code == 204
         assert time.monotonic() - start < AT_ONCE
@@ -169,16 +167,13 @@ class TestPausedGroup:
 
     def test_refuses_those_that_wait_as_well(self, httpd, client):
         httpd.expect_log(r"WX6031: GET /who")
-        clients = Clients(httpd)
-        clients.start("/sleep?2")
-        time.sleep(0.4)
         waiting = Clients(httpd)
-        waiting.start("/who")
-        time.sleep(0.4)
+        with busy_threads(httpd, 1):
+            waiting.start("/who")
+            wait_until_waiting(httpd, 1)
 
-        with group_state(httpd, 1):
-            start = time.monotonic()
-            assert waiting.statuses() == [503]
-            assert time.monotonic() - start < 0.2 + AT_ONCE
-        assert clients.statuses() == [200]
+            with group_state(httpd, 1):
+                start = time.monotonic()
+                assert waiting.statuses() == [503]
+                assert time.monotonic() - start < 0.2 + AT_ONCE
         assert client.get("/204").status_code == 204

@@ -4,12 +4,13 @@ import json
 import pathlib
 import signal
 import subprocess
-import threading
 
 import httpx
 import pytest
 
-from wsgix_httpd import EVENT_DAEMON, RUNS_AS_ROOT, Variant, wait_for
+from crowd import ask_in_background, busy_threads
+from waits import wait_until_running
+from wsgix_httpd import EVENT_DAEMON, EVENT_EMBEDDED, RUNS_AS_ROOT, Variant, wait_for
 
 CONFIG = """
     $daemon
@@ -27,6 +28,48 @@ def libraries(process):
 
 def pythons(process):
     return [name for name in libraries(process) if name.startswith("libpython")]
+
+
+class TestNoSiteNoPython:
+    """The module is loaded and nothing runs in it: its children are httpd's alone."""
+
+    variants = [EVENT_DAEMON]
+    config = "DocumentRoot $root\n"
+
+    def test_no_child_maps_one(self, httpd, client):
+        client.get("/")
+        assert httpd.children()
+        assert all(pythons(child) == [] for child in httpd.children())
+
+
+class TestHandlerWithoutAlias:
+    """Whether a folder's handler is ever asked for cannot be known at the start."""
+
+    variants = [EVENT_EMBEDDED]
+    config = """
+        DocumentRoot $root/scripts
+        <Directory $root/scripts>
+            Require all granted
+            Options +ExecCGI
+            AddHandler wsgi-script .wsgi
+            WSGIApplicationGroup %{GLOBAL}
+        </Directory>
+    """
+    files = {"scripts/index.html": "static", "scripts/who.wsgi": """\
+        import threading
+
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            main = threading.main_thread() is threading.current_thread()
+            return [str(main).encode()]
+        """}
+
+    def test_python_comes_with_the_first_request_and_not_in_its_thread(self, httpd, client):
+        assert client.get("/index.html").text == "static"
+        assert all(pythons(child) == [] for child in httpd.children())
+
+        assert client.get("/who.wsgi").text == "False"
+        assert any(pythons(child) for child in httpd.children())
 
 
 class TestWhatIsLoadedWhere:
@@ -92,20 +135,6 @@ class TestKilled:
         assert httpx.get(httpd.url + "/who", trust_env=False).status_code == 200
         return httpd
 
-    @staticmethod
-    def in_background(url):
-        answers = []
-
-        def ask():
-            try:
-                answers.append(httpx.get(url, timeout=60, trust_env=False))
-            except httpx.HTTPError as failed:
-                answers.append(failed)
-
-        thread = threading.Thread(target=ask)
-        thread.start()
-        return thread, answers
-
     @pytest.mark.parametrize("mpm", ["event", "worker", "prefork"])
     def test_httpd_parent_takes_every_host_and_worker_with_it(self, make_httpd, mpm):
         httpd = self.server(make_httpd, Variant(mpm, "daemon"))
@@ -125,28 +154,16 @@ class TestKilled:
         [worker] = httpd.workers()
         httpd.expect_log(r"WX6013: .*(GET )?/sleep.*signal 9|signal 9.*(GET )?/sleep")
         httpd.tolerate("WX2008|WX6013|signal 9|Killed")
-        thread, answers = self.in_background(httpd.url + "/sleep?30")
-        assert wait_for(lambda: self.is_busy(worker), 10)
+        thread, answers = ask_in_background(httpd, "/sleep?30")
+        wait_until_running(httpd, 1)
 
         worker.signal(signal.SIGKILL)
         thread.join(10)
 
-        assert [a.status_code for a in answers] in ([500], [502], [503]), answers
+        assert answers in ([500], [502], [503]), answers
         next_answer = httpx.get(httpd.url + "/who", timeout=10, trust_env=False)
         assert next_answer.status_code == 200
         assert json.loads(next_answer.text)["pid"] != worker.pid
-
-    @staticmethod
-    def is_busy(worker):
-        """A thread of the worker sleeps in the application, not in a poll for requests."""
-        for task in pathlib.Path(f"/proc/{worker.pid}/task").iterdir():
-            try:
-                if "nanosleep" in (task / "wchan").read_text() or \
-                        (task / "syscall").read_text().split()[0] == "230":
-                    return True
-            except OSError:
-                continue
-        return False
 
     def test_idle_worker_is_replaced_without_a_failed_request(self, make_httpd):
         httpd = self.server(make_httpd, options="processes=2 threads=2")
@@ -172,8 +189,8 @@ class TestKilled:
     def test_stop_while_a_request_runs_leaves_nothing(self, make_httpd):
         httpd = self.server(make_httpd)
         httpd.tolerate(".")
-        thread, _ = self.in_background(httpd.url + "/sleep?60")
-        assert wait_for(lambda: self.is_busy(httpd.workers()[0]), 10)
+        thread, _ = ask_in_background(httpd, "/sleep?60")
+        wait_until_running(httpd, 1)
 
         # httpd gives its own children 10 s, then the group has its shutdown-timeout of 5 s.
         httpd.stop(25)
@@ -199,17 +216,11 @@ class TestFullGroup:
 
     def test_refuses_after_the_queue_timeout_and_serves_again_once_a_thread_is_free(self, httpd):
         assert httpx.get(httpd.url + "/who", trust_env=False).status_code == 200
-        holder = threading.Thread(target=httpx.get, args=(httpd.url + "/sleep?4",),
-                                  kwargs={"timeout": 20, "trust_env": False})
-        holder.start()
-        assert wait_for(lambda: httpd.workers(), 5)
-        threading.Event().wait(0.5)
         httpd.expect_log(r"WX6011: GET /who in process group 'suite': the group is full and the "
                          r"request waited .*: 1 of 1 threads are busy.* Remedy: ")
-        httpd.tolerate_overload()
 
-        refused = httpx.get(httpd.url + "/who", timeout=10, trust_env=False)
-        holder.join()
+        with busy_threads(httpd, 1):
+            refused = httpx.get(httpd.url + "/who", timeout=10, trust_env=False)
 
         assert refused.status_code == 503 and refused.headers["Retry-After"] == "5"
         assert refused.elapsed.total_seconds() < 3

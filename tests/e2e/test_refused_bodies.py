@@ -26,7 +26,7 @@ CONFIG = """
     $daemon
     WSGIApplicationGroup %{GLOBAL}
     WSGIScriptAlias / $root/reader.wsgi
-    WSGIChunkedRequest On
+    WSGIChunkedRequest Stream
     LoadModule reqtimeout_module $modules/mod_reqtimeout.so
     RequestReadTimeout body=1
     LimitRequestBody 1000

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Restarts under load, and that nothing grows from one to the next."""
-import collections
-import threading
 import time
 
 import httpx
 
+from crowd import Load, ask_in_background
+from waits import wait_until_running
 from wsgix_httpd import BOTH_MODES, EVENT_DAEMON, EVENT_EMBEDDED, Variant, wait_for
 
 CONFIG = """
@@ -16,46 +16,15 @@ CONFIG = """
 """
 
 
-class Load:
-    """Clients that ask without a pause until they are told to stop."""
-
-    def __init__(self, url, clients=6):
-        self.answers = collections.Counter()
-        self._url = url
-        self._stop = threading.Event()
-        self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
-
-    def _ask(self):
-        with httpx.Client(trust_env=False, timeout=30) as client:
-            while not self._stop.is_set():
-                try:
-                    answer = client.get(self._url).status_code
-                except httpx.HTTPError as failed:
-                    answer = repr(failed)
-                with self._lock:
-                    self.answers[answer] += 1
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(40)
-
-
 class TestGracefulRestart:
     def restart_under_load(self, make_httpd, variant):
         httpd = make_httpd(CONFIG, variant, daemon_options="processes=2 threads=4").start()
         assert httpx.get(httpd.url + "/who", trust_env=False).status_code == 200
         with Load(httpd.url + "/who") as load:
             for _ in range(5):
-                time.sleep(0.4)
+                load.wait_for_answers(20)
                 httpd.graceful()
-            time.sleep(0.4)
+            load.wait_for_answers(20)
 
         assert set(load.answers) == {200}, load.answers
         assert load.answers[200] > 100
@@ -68,11 +37,8 @@ class TestGracefulRestart:
 
     def test_lets_a_running_request_finish(self, make_httpd):
         httpd = make_httpd(CONFIG, daemon_options="processes=1 threads=4").start()
-        answers = []
-        thread = threading.Thread(target=lambda: answers.append(
-            httpx.get(httpd.url + "/sleep?3", timeout=30, trust_env=False).status_code))
-        thread.start()
-        time.sleep(1)
+        thread, answers = ask_in_background(httpd, "/sleep?3")
+        wait_until_running(httpd, 1)
 
         httpd.graceful()
         thread.join(20)
@@ -116,6 +82,68 @@ class TestGracefulRestart:
         assert httpx.get(httpd.url + "/who", trust_env=False).status_code == 200
 
 
+class TestAGracefulAtTheStart:
+    def test_leaves_the_only_worker_that_serves(self, make_httpd):
+        httpd = make_httpd("""
+            $daemon
+            WSGIScriptAlias / $root/apps/app.wsgi process-group=suite application-group=%{GLOBAL}
+            KeepAlive Off
+        """, daemon_options="processes=2 threads=2")
+        httpd.folder_for_applications("apps")
+        httpd.write("apps/app.wsgi", """
+            import os, pathlib, time
+            try:
+                pathlib.Path(__file__).with_name("first").touch(exist_ok=False)
+            except FileExistsError:
+                time.sleep(5)
+            def application(environ, start_response):
+                start_response("200 OK", [])
+                return [str(os.getppid()).encode()]
+            """)
+        httpd.start()
+        host, = httpd.hosts()
+        assert httpx.get(httpd.url, trust_env=False).text == str(host.pid)
+
+        httpd.graceful()
+        httpd.graceful()
+        began = time.monotonic()
+        answer = httpx.get(httpd.url, trust_env=False, timeout=30)
+
+        assert time.monotonic() - began < 2, "nobody served"
+        assert answer.text == str(host.pid)
+        assert wait_for(lambda: len(httpd.hosts()) == 1 and not host.is_alive(), 20), httpd.hosts()
+        assert len(httpd.workers()) == 2
+
+
+class TestAStormOfGracefuls:
+    """A deployment that asks twenty times, of an application that takes long to import."""
+
+    def test_holds_one_host_that_serves_and_one_that_starts(self, make_httpd):
+        httpd = make_httpd(CONFIG + """
+            WSGIScriptAlias /slow $root/slow.wsgi process-group=suite application-group=%{GLOBAL}
+        """, daemon_options="processes=2 threads=2", files={"pause": "0", "slow.wsgi": """
+            import pathlib, time
+            time.sleep(float(pathlib.Path(__file__).with_name("pause").read_text()))
+            def application(*_): pass
+            """}).start()
+        httpd.wait_for_log("2 of 2 workers are ready", 30)
+        first, = httpd.hosts()
+        httpd.write("pause", "6")
+        most_hosts = most_workers = 0
+        with Load(httpd.url + "/who", clients=2) as load:
+            for _ in range(12):
+                httpd.graceful()
+                time.sleep(0.6)  # an impatient deployment
+                most_hosts = max(most_hosts, len(httpd.hosts()))
+                most_workers = max(most_workers, len(httpd.workers()))
+                assert first.is_alive(), "the one that serves"
+
+        assert set(load.answers) == {200}, load.answers
+        assert most_hosts <= 4 and most_workers <= 8, (most_hosts, most_workers)
+        assert wait_for(lambda: len(httpd.hosts()) == 1 and not first.is_alive(), 30), httpd.hosts()
+        assert wait_for(lambda: len(httpd.workers()) == 2, 10), httpd.workers()
+
+
 class TestDescriptors:
     variants = [*BOTH_MODES, Variant("prefork", "daemon")]
     daemon_options = "processes=1 threads=3"
@@ -134,7 +162,7 @@ class TestDescriptors:
         </IfModule>""")
 
     def ask_everything(self, httpd, rounds):
-        httpd.tolerate("WX|Error|Exception|said to|close|Traceback")
+        httpd.tolerate("WX|Error|Exception|said to|close|Traceback|AH00161")  # few httpd children
         httpd.tolerate(r"\]\s{2,}\S|File \"")
         for _ in range(rounds):
             for path in ("/stream", "/file", "/bytesio", "/raise", "/204", "/repeated",

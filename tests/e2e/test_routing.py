@@ -146,6 +146,42 @@ class TestUnknownGroup:
         assert client.get("/environ").status_code == 500
 
 
+class TestNamesThatClientsChoose:
+    """Each name of an application group is an interpreter for as long as its process lives."""
+
+    variants = BOTH_MODES
+    daemon_options = "processes=1 threads=2 interpreter-limit=3"
+    config = """
+        $daemon
+        WSGIInterpreterLimit 3
+        StartServers 1
+        ServerLimit 1
+        ThreadsPerChild 16
+        MinSpareThreads 4
+        MaxSpareThreads 16
+        MaxRequestWorkers 16
+        WSGIApplicationGroup %{HOST}
+        WSGIScriptAlias /own $apps/suite.wsgi application-group=own
+        WSGIScriptAlias /resource $apps/suite.wsgi application-group=%{RESOURCE}
+        WSGIScriptAlias / $apps/suite.wsgi
+    """
+
+    def test_are_bounded_and_those_that_exist_go_on(self, httpd, client):
+        def status(host, path="/who"):
+            return client.get(path, headers={"Host": host}).status_code
+
+        httpd.expect_log(r"WX6019: application group 'host4(:\d+)?' .*3 sub-interpreters that.*Remedy: "
+                         r".*interpreter-limit=.*WSGIInterpreterLimit")
+
+        assert [status(f"host{n}") for n in range(1, 4)] == [200, 200, 200]
+        assert [status("host4"), status("host4")] == [503, 503]
+        assert [status(f"host{n}") for n in range(1, 4)] == [200, 200, 200]
+        httpd.tolerate("WX6019: application group 'host5")
+        # Those of the configuration are not the client's to use up.
+        assert [status("host9", "/own/who"), status("host9", "/resource/who")] == [200, 200]
+        assert status("host5") == 503
+
+
 class TestRestrictEmbedded:
     variants = [EVENT_EMBEDDED]
     config = """

@@ -178,6 +178,42 @@ class TestVirtualEnvironmentOfTheServer:
         assert client.get("/").text.split()[1] == str(httpd.path("venv"))
 
 
+class TestPythonOfWhoeverStartedHttpd:
+    """An activated virtual environment in the shell, or a PYTHONHOME, is not the server's."""
+
+    variants = BOTH_MODES
+    config = """
+        $daemon
+        WSGIApplicationGroup %{GLOBAL}
+        WSGIScriptAlias / $root/prefix.wsgi
+    """
+    files = {"prefix.wsgi": """\
+        import sys
+
+        def application(environ, start_response):
+            start_response("200 OK", [])
+            return ["\\n".join([sys.prefix, sys.base_prefix, sys.executable]).encode()]
+        """}
+
+    @staticmethod
+    def prepare(server):
+        venv = server.path("activated")
+        subprocess.run([PYTHON, "-m", "venv", "--without-pip", str(venv)], check=True)
+        usual = server.environment()
+        server.environment = lambda: usual | {
+            "PATH": f"{venv}/bin:{usual['PATH']}", "VIRTUAL_ENV": str(venv),
+            "PYTHONHOME": str(venv), "__PYVENV_LAUNCHER__": f"{venv}/bin/python3"}
+
+    def test_does_not_matter(self, httpd, client):
+        expected = subprocess.run(
+            [PYTHON, "-c", "import sys; print(sys.base_prefix)"], check=True, text=True,
+            capture_output=True, env={"PATH": "/usr/bin:/bin"}).stdout.strip()
+        prefix, base_prefix, executable = client.get("/").text.split()
+
+        assert (prefix, base_prefix) == (expected, expected)
+        assert executable.startswith(expected + "/bin/python3")
+
+
 class TestPythonPath:
     config = """
         WSGIDaemonProcess suite python-path=$root/first:$root/second home=$root/here

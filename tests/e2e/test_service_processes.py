@@ -6,6 +6,7 @@ import time
 import httpx
 import pytest
 
+from waits import leave_time_for_a_fault
 from wsgix_httpd import BOTH_MODES, wait_for
 
 SERVICE = """
@@ -75,7 +76,7 @@ class TestService:
         assert wait_for(lambda: count(httpd, "begins") == 1, 15)
         httpd.write("app.wsgi", script.replace("hello", "world"))
 
-        time.sleep(2)
+        leave_time_for_a_fault(2)
 
         assert [line[0] for line in notes_of(httpd)] == ["begins"]
         assert len(httpd.workers()) == 1
@@ -89,7 +90,7 @@ class TestService:
 
         assert wait_for(lambda: count(httpd, "begins") == 2, 10)
         assert [line[0] for line in notes_of(httpd)] == ["begins", "ends", "begins"]
-        httpd.wait_for_log("WX2013: group 'svc': worker .* exited with code 0")
+        httpd.wait_for_log("WX2029: group 'svc': worker .* exited with code 0")
 
     @pytest.mark.parametrize("name", ["SIGHUP", "SIGUSR2"])
     def test_goes_on_at_other_signals(self, make_httpd, name):
@@ -98,7 +99,7 @@ class TestService:
         [worker] = httpd.workers()
 
         worker.signal(getattr(signal, name))
-        time.sleep(1)
+        leave_time_for_a_fault(1)
 
         assert worker.is_alive() and count(httpd, "ends") == 0
 
@@ -134,7 +135,7 @@ class TestService:
 
     def test_that_returns_at_once_is_started_again_ever_more_slowly(self, make_httpd):
         httpd = server(make_httpd, service_py=NOTES + "    note('runs')\n").start()
-        time.sleep(6)
+        leave_time_for_a_fault(6)
 
         assert 2 <= count(httpd, "runs") <= 6
 

@@ -5,7 +5,7 @@ import os
 import httpx
 import pytest
 
-from wsgix_httpd import wait_for
+from wsgix_httpd import replace_text, wait_for
 
 APPLICATION = """
     import json, os
@@ -65,13 +65,13 @@ class TestAWarmUpThatFails:
         httpd.expect_log(r"WX2018: ")
         script = httpd.path("site/app.wsgi")
         good = script.read_text()
-        script.write_text(good.replace("200 OK", "503 Not Now"))
+        replace_text(script, good.replace("200 OK", "503 Not Now"))
         assert wait_for(lambda: "WX2018" in httpd.log(), 10)
 
         answer = ask(httpd)
 
         assert (answer.status_code, answer.json()[0]) == (200, before)
-        script.write_text(good + "# repaired\n")
+        replace_text(script, good + "# repaired\n")
         assert wait_for(lambda: ask(httpd).json()[0] != before, 10)
 
 

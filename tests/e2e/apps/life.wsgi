@@ -21,7 +21,13 @@ def grow(mebibytes):
     KEPT.append(b"x" * (int(mebibytes) << 20))
 
 
-DEEDS = {"/hold": hold_the_gil, "/sleep": sleep_too_long, "/grow": grow}
+def grow_without_an_end(mebibytes):
+    grow(mebibytes)
+    time.sleep(30)
+
+
+DEEDS = {"/hold": hold_the_gil, "/sleep": sleep_too_long, "/grow": grow,
+         "/grow_on": grow_without_an_end}
 
 
 def application(environ, start_response):

@@ -257,6 +257,14 @@ def sleep(environ, start_response):
     return reply(start_response, b"%d" % os.getpid())
 
 
+def until(environ, start_response):
+    """Until there is a file of that name."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end and not os.path.exists(environ["QUERY_STRING"]):
+        time.sleep(0.02)
+    return reply(start_response, b"%d" % os.getpid())
+
+
 def who(environ, start_response):
     return as_json(start_response, {
         "pid": os.getpid(), "uid": os.getresuid(), "gid": os.getresgid(),
@@ -280,7 +288,8 @@ PATHS = {
     "/never-starts": never_starts, "/yields-text": yields_text, "/stream": stream,
     "/slow-stream": slow_stream, "/closing": closing, "/file": send_file,
     "/bytesio": send_bytesio, "/204": no_content, "/304": not_modified,
-    "/repeated": repeated_headers, "/big": big, "/speak": speak, "/sleep": sleep, "/who": who,
+    "/repeated": repeated_headers, "/big": big, "/speak": speak, "/sleep": sleep, "/until": until,
+    "/who": who,
 }
 
 
