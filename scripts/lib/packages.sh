@@ -10,7 +10,7 @@ BUILD_PACKAGES=(g++ cmake ninja-build apache2-bin apache2-dev libexpected-dev li
 TEST_PACKAGES=(libgtest-dev python3-pytest python3-pytest-timeout python3-pytest-xdist
                python3-httpx python3-flask
                python3-h2 python3-hypothesis openssl libapache2-mod-xsendfile
-               python3-django wrk)
+               python3-django wrk curl)
 CHECK_PACKAGES=(clang libclang-rt-dev clang-format clang-tidy)
 RUN_PACKAGES=(python3-flask)
 BENCH_PACKAGES=(wrk libapache2-mod-wsgi-py3)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adds up the JUnit reports of all parts: summary.py FOLDER NUMBER-OF-PARTS [BROKEN-PART...]
+"""Adds up the JUnit reports of all parts: summary.py FOLDER PARTS SKIPPED-PARTS [BROKEN-PART...]
 
 A part without a report counts as one test: format checks pass or fail, and a part whose build
 failed has run nothing, which is a failure.
@@ -22,7 +22,7 @@ def counts(report):
     return passed, failed, skipped
 
 
-def main(folder, number_of_parts, broken):
+def main(folder, number_of_parts, skipped_parts, broken):
     total = [0, 0, 0]
     reports = sorted(pathlib.Path(folder).glob("*.xml"))
     for report in reports:
@@ -33,13 +33,14 @@ def main(folder, number_of_parts, broken):
         total = [a + b for a, b in zip(total, found)]
     without = number_of_parts - len(reports)
     failed = [part for part in broken if part not in {report.stem for report in reports}]
-    total[0] += without - len(failed)
+    total[0] += without - len(failed) - skipped_parts
     total[1] += len(failed)
+    total[2] += skipped_parts
     for part in failed:
         print(f"{part:10} failed before it could count")
     print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped")
-    return 1 if total[1] or broken or not total[0] else 0
+    return 1 if total[1] or broken or not (total[0] or skipped_parts) else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]))

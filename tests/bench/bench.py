@@ -31,6 +31,8 @@ def options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", type=pathlib.Path, default=HERE.parent.parent / "build/release",
                         help="folder with mod_wsgi.so of wsgix (default: %(default)s)")
+    parser.add_argument("--before", type=pathlib.Path,
+                        help="folder with another build of wsgix, to compare with")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5, help="of each measurement")
     parser.add_argument("--connections", type=int, default=16)
@@ -131,6 +133,12 @@ def main():
         for candidate in there:
             result["servers"][candidate.name] = {
                 "version": candidate.version(chosen), **summary(rounds, candidate.name)}
+            if candidate.name == "wsgix" and "before" in rounds[0]:
+                result["servers"]["wsgix"]["ratio_to_before"] = found = \
+                    ratios(rounds, "wsgix", "before")
+                print("CPU of wsgix against before: "
+                      f"{found['median']:.3f} ({found['lowest']:.3f}-{found['highest']:.3f})",
+                      file=sys.stderr)
             if "mod_wsgi" in rounds[0]:
                 result["servers"][candidate.name]["ratio"] = \
                     ratios(rounds, candidate.name, "mod_wsgi")

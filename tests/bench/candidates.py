@@ -64,22 +64,37 @@ def first_line(*command):
 class Wsgix:
     name = "wsgix"
 
+    def build(self, chosen):
+        return chosen.build
+
     def is_available(self, chosen):
-        return (chosen.build / "mod_wsgi.so").exists()
+        return (self.build(chosen) / "mod_wsgi.so").exists()
 
     def version(self, chosen):
-        done = subprocess.run(["git", "-C", str(HELLO.parent), "describe", "--always", "--dirty"],
-                              capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", "-C", str(self.build(chosen)), "describe", "--always",
+                               "--dirty"], capture_output=True, text=True, check=False)
         return done.stdout.strip() or "unknown"
 
     def config(self, chosen, words):
         # A copy that the group's account can reach: the build folder may be closed to it.
         for name in ("mod_wsgi.so", "wsgix-host", "wsgix-runtime.abi3.so"):
-            shutil.copy2(chosen.build / name, words["root"])
+            shutil.copy2(self.build(chosen) / name, words["root"])
         return WSGI.format(module=words["root"] / "mod_wsgi.so", **words)
 
     def backend(self, chosen, words):
         return None
+
+
+class WsgixBefore(Wsgix):
+    """Another build of wsgix: has a change made it slower?"""
+
+    name = "before"
+
+    def build(self, chosen):
+        return chosen.before
+
+    def is_available(self, chosen):
+        return chosen.before is not None and super().is_available(chosen)
 
 
 class ModWsgi(Wsgix):
@@ -143,7 +158,7 @@ class Gunicorn:
                 "hello_for_gunicorn:application"]
 
 
-ALL = [Wsgix(), ModWsgi(), Uwsgi(), Gunicorn()]
+ALL = [Wsgix(), WsgixBefore(), ModWsgi(), Uwsgi(), Gunicorn()]
 
 
 class Server:
