@@ -62,8 +62,8 @@ class Supervision : private Operations {
 
   // what an operator asks for
   void reload() override { replace_workers(EndReason::Operator); }
-  void drain() override { group_.pause(Clock::now()); }
-  void resume() override { group_.resume(Clock::now()); }
+  void drain() override;
+  void resume() override;
   void write_stacks() override;
   bool is_paused() const override { return group_.is_paused(); }
 

@@ -256,6 +256,17 @@ void Supervision::end_what_is_left() {
                         who, os::has_children() ? "; some cannot be ended" : "")});
 }
 
+// On the board before the operator has the answer: a request that comes next finds it so.
+void Supervision::drain() {
+  group_.pause(Clock::now());
+  show_on_board();
+}
+
+void Supervision::resume() {
+  group_.resume(Clock::now());
+  show_on_board();
+}
+
 void Supervision::show_on_board() {
   for (const auto& [id, worker] : workers_) {
     if (const auto view = group_.find(id)) {

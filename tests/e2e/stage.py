@@ -69,7 +69,7 @@ class Stage:
             # CPython was built without it: what its own code does to memory is not seen, what it does
             # with locks is.
             "TSAN_OPTIONS": f"log_path={reports}/thread:ignore_noninstrumented_modules=1"
-                            ":die_after_fork=0",
+                            ":die_after_fork=0:atexit_sleep_ms=0",
         }
 
     def remove(self):

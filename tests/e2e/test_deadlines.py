@@ -56,10 +56,17 @@ CONFIG = """
 
 @pytest.fixture(autouse=True)
 def words_of_the_worker(request):
-    """What it logs of a thread that is late; the thread raises then, or hears that nobody reads."""
-    if "httpd" in request.fixturenames:
-        request.getfixturevalue("httpd").tolerate(
-            r"WX6015|WX600[14]|\] thread \d+ of|  File \"|Traceback|RequestTimeout|runs no Python code")
+    """What it logs of a thread that is late; the thread raises then, or hears that nobody reads.
+    It has said all of it when nothing runs any more."""
+    if "httpd" not in request.fixturenames:
+        yield
+        return
+    httpd = request.getfixturevalue("httpd")
+    httpd.tolerate(
+        r"WX6015|WX600[14]|\] thread \d+ of|  File \"|Traceback|RequestTimeout|runs no Python code")
+    yield
+    if httpd.variant.mode == "daemon":
+        wait_until_running(httpd, 0)
 
 
 def prepare(server):

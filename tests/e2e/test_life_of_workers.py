@@ -11,7 +11,7 @@ import time
 import pytest
 
 from crowd import Load, ask, ask_in_background
-from waits import wait_until_running
+from waits import wait_until_ready, wait_until_running
 from wsgix_httpd import wait_for
 
 CONFIG = """
@@ -107,6 +107,7 @@ class TestAnOldWorker:
     daemon_options = "processes=2 threads=2 restart-interval=2"
 
     def test_is_replaced_without_a_failed_request(self, httpd):
+        wait_until_ready(httpd, 2)
         old = {worker.pid for worker in httpd.workers()}
         with Load(httpd.url + "/", clients=3) as load:
             for pid in old:

@@ -2,12 +2,12 @@
 """More requests than threads: who waits, who is refused at once, and what the log says about it."""
 import contextlib
 import http.client
-import os
 import threading
 import time
 
 import httpx
 
+from control import DONE, ctl
 from crowd import busy_threads
 from waits import wait_until_waiting
 from wsgix_httpd import EVENT_DAEMON
@@ -56,23 +56,11 @@ class Clients:
 
 
 @contextlib.contextmanager
-def group_state(server, number):
-    """What a host writes on the board when the operator pauses its group.
-
-    The host writes there too while its workers start: so again until it stays."""
-    descriptor = next(fd for fd, target in server.parent.descriptors().items()
-                      if "wsgix-scoreboard" in target)
-    board = os.open(f"/proc/{server.parent.pid}/fd/{descriptor}", os.O_RDWR)
-    try:
-        wanted, seen = number.to_bytes(4, "little"), b""
-        while seen != wanted:
-            os.pwrite(board, wanted, 16)
-            time.sleep(0.2)
-            seen = os.pread(board, 4, 16)
-        yield
-    finally:
-        os.pwrite(board, bytes(4), 16)
-        os.close(board)
+def paused(server):
+    """The operator has paused the group; it serves again behind the `with`."""
+    assert ctl(server, "drain", "suite", "--no-wait").returncode == DONE
+    yield
+    assert ctl(server, "resume", "suite", "--no-wait").returncode == DONE
 
 
 class TestQueueLimit:
@@ -157,7 +145,7 @@ class TestPausedGroup:
     def test_refuses_at_once_with_a_diagnostic_of_its_own(self, httpd, client):
         httpd.expect_log(r"wsgi:error.* WX6031: GET /204 in process group 'suite': the operator has "
                          r"paused the group\. Remedy: ")
-        with group_state(httpd, 1):
+        with paused(httpd):
             start = time.monotonic()
             answer = client.get("/204")
 
@@ -172,7 +160,7 @@ class TestPausedGroup:
             waiting.start("/who")
             wait_until_waiting(httpd, 1)
 
-            with group_state(httpd, 1):
+            with paused(httpd):
                 start = time.monotonic()
                 assert waiting.statuses() == [503]
                 assert time.monotonic() - start < 0.2 + AT_ONCE

@@ -142,6 +142,7 @@ class Httpd:
         self.marker = uuid.uuid4().hex
         self._expected = []
         self._tolerated = []
+        self._former = []  # what the last inspected test expected or tolerated
         self._inspected = 0
         self._seen = {}
         self._children_end = False
@@ -370,6 +371,9 @@ class Httpd:
         self._inspected += len(text)
         expected, self._expected = self._expected, []
         tolerated, self._tolerated = self._tolerated, []
+        if last:  # a late line is still that test's
+            tolerated += self._former
+        self._former = tolerated + [pattern for pattern, _ in expected]
         lines = text.splitlines()
         surprises = [line for line in lines if SERIOUS.search(line)
                      and not httpds_own.is_excused(line, self.variant.mpm,
