@@ -52,6 +52,10 @@ std::string_view remedy_for(ErrorCode code) noexcept {
       return "look at what confines httpd: a seccomp filter, a container's or a security module's "
              "profile has to allow the call that the line names";
     case ErrorCode::SettingHadNoEffect: return "correct or remove the setting; the group runs on";
+    case ErrorCode::ProcessGroupForbidden:
+      return "correct WSGIProcessGroup or what it is made of (names are compared with upper and "
+             "lower case), or add the name to WSGIRestrictProcess";
+    case ErrorCode::ValueAdjusted: return "write the value that is meant";
     case ErrorCode::BadHostSettings:
       return "let httpd start wsgix-host; after an upgrade restart httpd fully";
     case ErrorCode::GroupReady: return "nothing to do";
@@ -170,6 +174,9 @@ std::string_view remedy_for(ErrorCode code) noexcept {
     case ErrorCode::ScriptReloadHookFailed: return "correct the script's reload_required()";
     case ErrorCode::ThreadHoldsUpExit:
       return "make it a daemon thread (daemon=True), and tell it to end in an atexit function";
+    case ErrorCode::SignalHandlerIgnored:
+      return "nothing to do; with WSGIRestrictSignal Off the application may handle signals where "
+             "Python lets it";
 
     case ErrorCode::ApplicationRaised: return "see the traceback in the lines that follow";
     case ErrorCode::ApplicationExited: return "return a response instead of calling sys.exit()";

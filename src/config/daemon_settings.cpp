@@ -4,42 +4,45 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cmath>
-#include <limits>
 #include <optional>
-#include <system_error>
 
 #include "suggestion.hpp"
+#include "values.hpp"
 #include "wsgix/config/paths.hpp"
 #include "wsgix/config/warm_up.hpp"
+#include "wsgix/wsgi/environ.hpp"
 
 namespace wsgix::config {
 namespace {
 
 using S = DaemonSettings;
-using Setter = Result<void> (*)(S&, std::string_view name, std::string_view value);
-
-constexpr milliseconds kLongest = std::chrono::hours(365 * 24);
+/// What is used instead of the value as it is written, for a warning; empty: just that value.
+using Applied = Result<std::string>;
+using Setter = Applied (*)(S&, std::string_view name, std::string_view value);
 
 Failed refused(std::string_view name, std::string_view value, std::string_view accepted) {
   return failed(ErrorCode::BadDirective,
                 fmt::format("WSGIDaemonProcess: {}={} is not {}", name, value, accepted));
 }
 
-/// The whole text as a number, or nothing: no sign, no blanks, nothing behind it.
-std::optional<long long> digits(std::string_view text, int base = 10) {
-  if (text.empty() || text.front() == '-') return std::nullopt;
-  long long number = 0;
-  const char* const last = text.data() + text.size();
-  const auto [end, failure] = std::from_chars(text.data(), last, number, base);
-  if (failure != std::errc{} || end != last) return std::nullopt;
-  return number;
+// What mod_wsgi would have started with starts here too, with the nearest value that can be:
+// docs/decisions/0014-old-values.md has the rule.
+
+/// Beyond a bound the bound is used. `Most` is what can be; mod_wsgi may know no bound at all.
+template <int S::*Member, int Least, int Most>
+Applied capped_number(S& settings, std::string_view name, std::string_view value) {
+  const auto number = digits(value);
+  if (!number || *number < Least) {
+    return refused(name, value, fmt::format("a whole number from {} to {}", Least, Most));
+  }
+  settings.*Member = static_cast<int>(std::min<long long>(*number, Most));
+  if (*number <= Most) return {};
+  return fmt::format("{} is used, the most that can be", Most);
 }
 
 template <int S::*Member, int Least, int Most>
-Result<void> whole_number(S& settings, std::string_view name, std::string_view value) {
+Applied whole_number(S& settings, std::string_view name, std::string_view value) {
   const auto number = digits(value);
   if (!number || *number < Least || *number > Most) {
     return refused(name, value, fmt::format("a whole number from {} to {}", Least, Most));
@@ -48,100 +51,76 @@ Result<void> whole_number(S& settings, std::string_view name, std::string_view v
   return {};
 }
 
-Result<void> processes(S& settings, std::string_view name, std::string_view value) {
-  const auto set = whole_number<&S::processes, 1, 1024>(settings, name, value);
+Applied processes(S& settings, std::string_view name, std::string_view value) {
+  Applied set = capped_number<&S::processes, 1, 1024>(settings, name, value);
   if (set) settings.processes_given = true;
   return set;
 }
 
-/// Milliseconds, as the units below make them.
-constexpr struct {
-  std::string_view name;
-  long long milliseconds;
-} kUnits[] = {{"ms", 1}, {"s", 1000}, {"min", 60'000}, {"h", 3'600'000}, {"", 1000}};
+/// A time, and whether somebody may have meant another one.
+struct Time {
+  milliseconds span;
+  std::string note;
+};
 
-Result<milliseconds> accepted_time(std::string_view name, std::string_view value) {
-  const auto length = span_of_time(value);
-  if (length) return *length;
-  return refused(name, value, "a time from 0 to one year, such as 30, 30s, 500ms, 2min or 1h");
+Result<Time> accepted_time(std::string_view name, std::string_view value) {
+  const auto span = span_of_time(value);
+  if (is_longer_than_any_time(value)) {
+    return Time{kLongestTime, "one year is used, the most that can be"};
+  }
+  if (!span) {
+    return refused(name, value, "a time from 0 to one year, such as 30, 30s, 500ms, 2min or 1h");
+  }
+  if (!value.ends_with('m')) return Time{*span, {}};
+  return Time{*span, "these are minutes; mod_wsgi took the number alone, as seconds"};
 }
 
 template <auto Member>
-Result<void> timeout(S& settings, std::string_view name, std::string_view value) {
-  const auto length = accepted_time(name, value);
-  if (!length) return failed(length);
-  settings.*Member = *length;
-  return {};
+Applied timeout(S& settings, std::string_view name, std::string_view value) {
+  const auto time = accepted_time(name, value);
+  if (!time) return failed(time);
+  settings.*Member = time->span;
+  return time->note;
 }
 
 /// Zero: as if it were not given.
 template <std::optional<milliseconds> S::*Member>
-Result<void> optional_timeout(S& settings, std::string_view name, std::string_view value) {
-  const auto length = accepted_time(name, value);
-  if (!length) return failed(length);
+Applied optional_timeout(S& settings, std::string_view name, std::string_view value) {
+  const auto time = accepted_time(name, value);
+  if (!time) return failed(time);
   settings.*Member =
-      *length == milliseconds::zero() ? std::nullopt : std::optional<milliseconds>(*length);
-  return {};
+      time->span == milliseconds::zero() ? std::nullopt : std::optional<milliseconds>(time->span);
+  return time->note;
 }
 
 /// For what the kernel counts in seconds.
 template <milliseconds S::*Member>
-Result<void> whole_seconds(S& settings, std::string_view name, std::string_view value) {
-  const auto length = accepted_time(name, value);
-  if (!length) return failed(length);
-  if (*length % seconds(1) != milliseconds::zero()) {
+Applied whole_seconds(S& settings, std::string_view name, std::string_view value) {
+  const auto time = accepted_time(name, value);
+  if (!time) return failed(time);
+  if (time->span % seconds(1) != milliseconds::zero()) {
     return refused(name, value, "a whole number of seconds");
   }
-  settings.*Member = *length;
-  return {};
+  settings.*Member = time->span;
+  return time->note;
+}
+
+Result<bool> on_or_off(std::string_view name, std::string_view value) {
+  if (wsgi::equals_ignoring_case(value, "on")) return true;
+  if (wsgi::equals_ignoring_case(value, "off")) return false;
+  return refused(name, value, "On or Off");
 }
 
 template <bool S::*Member>
-Result<void> flag(S& settings, std::string_view name, std::string_view value) {
-  if (value != "On" && value != "on" && value != "Off" && value != "off") {
-    return refused(name, value, "On or Off");
-  }
-  settings.*Member = value == "On" || value == "on";
+Applied flag(S& settings, std::string_view name, std::string_view value) {
+  const Result<bool> on = on_or_off(name, value);
+  if (!on) return failed(on);
+  settings.*Member = *on;
   return {};
 }
 
-constexpr std::int64_t kMostBytes = std::int64_t{1} << 40;
-
-constexpr struct {
-  std::string_view name;
-  std::int64_t bytes;
-} kSizeUnits[] = {{"", 1}, {"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}};
-
-}  // namespace
-
-std::optional<std::int64_t> parse_number(std::string_view value) { return digits(value); }
-
-std::vector<std::string> split_path(std::string_view value) {
-  std::vector<std::string> folders;
-  while (!value.empty()) {
-    const std::size_t colon = std::min(value.find(':'), value.size());
-    if (colon != 0) folders.emplace_back(value.substr(0, colon));
-    value.remove_prefix(std::min(colon + 1, value.size()));
-  }
-  return folders;
-}
-
-std::optional<std::int64_t> parse_size(std::string_view value) {
-  const std::size_t unit_at = std::min(value.find_first_not_of("0123456789"), value.size());
-  const auto number = digits(value.substr(0, unit_at));
-  if (!number) return std::nullopt;
-  for (const auto& unit : kSizeUnits) {
-    if (unit.name != value.substr(unit_at)) continue;
-    if (*number > kMostBytes / unit.bytes) return std::nullopt;
-    return *number * unit.bytes;
-  }
-  return std::nullopt;
-}
-
-namespace {
-
 template <std::int64_t S::*Member>
-Result<void> size(S& settings, std::string_view name, std::string_view value) {
+Applied size(S& settings, std::string_view name, std::string_view value) {
   const auto bytes = parse_size(value);
   if (!bytes) {
     return refused(name, value, "a size from 0 to 1024g, such as 65536, 64k, 8m or 1g");
@@ -150,16 +129,15 @@ Result<void> size(S& settings, std::string_view name, std::string_view value) {
   return {};
 }
 
-std::string in_largest_unit(std::int64_t bytes) {
-  std::string text = fmt::format("{}", bytes);
-  for (const auto& unit : kSizeUnits) {
-    if (bytes % unit.bytes == 0) text = fmt::format("{}{}", bytes / unit.bytes, unit.name);
-  }
-  return text;
+template <std::int64_t S::*Member>
+Applied capped_size(S& settings, std::string_view name, std::string_view value) {
+  if (!is_larger_than_any_size(value)) return size<Member>(settings, name, value);
+  settings.*Member = kMostBytes;
+  return fmt::format("{} is used, the most that can be", in_largest_unit(kMostBytes));
 }
 
 template <std::int64_t S::*Member, std::int64_t Least, std::int64_t Most>
-Result<void> bounded_size(S& settings, std::string_view name, std::string_view value) {
+Applied bounded_size(S& settings, std::string_view name, std::string_view value) {
   const auto bytes = parse_size(value);
   if (!bytes || *bytes < Least || *bytes > Most) {
     return refused(
@@ -170,7 +148,29 @@ Result<void> bounded_size(S& settings, std::string_view name, std::string_view v
   return {};
 }
 
-Result<void> memory_recycle(S& settings, std::string_view name, std::string_view value) {
+/// Zero: the system's own.
+template <std::int64_t S::*Member, std::int64_t Least>
+Applied size_or_default(S& settings, std::string_view name, std::string_view value) {
+  const auto bytes = parse_size(value);
+  if (!bytes || (*bytes != 0 && *bytes < Least)) {
+    return refused(name, value, fmt::format("0 or a size from {}", in_largest_unit(Least)));
+  }
+  settings.*Member = *bytes;
+  return {};
+}
+
+Applied stack_size(S& settings, std::string_view name, std::string_view value) {
+  constexpr std::int64_t kLeast = 64 << 10;
+  constexpr std::int64_t kMost = 1 << 30;
+  const auto bytes = parse_size(value);
+  if (!bytes || *bytes == 0) return refused(name, value, "a size such as 256k");
+  settings.stack_size = std::clamp(*bytes, kLeast, kMost);
+  if (settings.stack_size == *bytes) return {};
+  return fmt::format("{} is used, the {} that can be", in_largest_unit(settings.stack_size),
+                     *bytes < kLeast ? "least" : "most");
+}
+
+Applied memory_recycle(S& settings, std::string_view name, std::string_view value) {
   const std::size_t comma = std::min(value.find(','), value.size());
   const auto soft = parse_size(value.substr(0, comma));
   const bool has_hard = comma < value.size();
@@ -183,25 +183,38 @@ Result<void> memory_recycle(S& settings, std::string_view name, std::string_view
   return {};
 }
 
-Result<void> cpu_priority(S& settings, std::string_view name, std::string_view value) {
-  const bool is_negative = value.starts_with('-');
-  const auto number = digits(is_negative ? value.substr(1) : value);
-  const long long priority = number ? (is_negative ? -*number : *number) : 20;
-  if (priority < -20 || priority > 19) {
-    return refused(name, value, "a whole number from -20 to 19");
-  }
-  settings.cpu_priority = static_cast<int>(priority);
+/// setpriority(2) takes the nearest as well.
+Applied cpu_priority(S& settings, std::string_view name, std::string_view value) {
+  const auto number = parse_signed(value);
+  if (!number) return refused(name, value, "a whole number from -20 to 19");
+  settings.cpu_priority = static_cast<int>(std::clamp<std::int64_t>(*number, -20, 19));
+  if (settings.cpu_priority == *number) return {};
+  return fmt::format("{} is used, the nearest that can be", settings.cpu_priority);
+}
+
+Applied switch_interval(S& settings, std::string_view name, std::string_view value) {
+  const auto number = positive_number(value);
+  if (!number) return refused(name, value, "a positive number of seconds, such as 0.005");
+  settings.switch_interval = *number;
   return {};
 }
 
 template <std::string S::*Member>
-Result<void> text(S& settings, std::string_view name, std::string_view value) {
+Applied text(S& settings, std::string_view name, std::string_view value) {
   if (value.empty()) return refused(name, value, "a text; it is empty");
   settings.*Member = value;
   return {};
 }
 
-Result<void> warmup(S& settings, std::string_view name, std::string_view value) {
+constexpr const char* kAsIfAbsent = "it is as if the option were not there";
+
+template <std::string S::*Member>
+Applied optional_text(S& settings, std::string_view, std::string_view value) {
+  settings.*Member = value;
+  return value.empty() ? kAsIfAbsent : "";
+}
+
+Applied warmup(S& settings, std::string_view name, std::string_view value) {
   if (!warm_up_target(value)) {
     return refused(name, value,
                    "a path such as /health?deep=1 or a URL such as http://shop.example/health, "
@@ -212,14 +225,14 @@ Result<void> warmup(S& settings, std::string_view name, std::string_view value) 
 }
 
 template <std::string S::*Member>
-Result<void> absolute_path(S& settings, std::string_view name, std::string_view value) {
+Applied absolute_path(S& settings, std::string_view name, std::string_view value) {
   if (!value.starts_with('/')) return refused(name, value, "an absolute path");
   settings.*Member = value;
   return {};
 }
 
 /// One spelling for one folder; "/" is no jail.
-Result<void> jail(S& settings, std::string_view name, std::string_view value) {
+Applied jail(S& settings, std::string_view name, std::string_view value) {
   const std::optional<std::string> folder = normal_path(value);
   if (!folder) return refused(name, value, "an absolute path without ..");
   settings.chroot = *folder == "/" ? std::string() : *folder;
@@ -228,7 +241,7 @@ Result<void> jail(S& settings, std::string_view name, std::string_view value) {
 
 /// Both ask for one owner of the script.
 template <std::string S::*Member, std::string S::*Other>
-Result<void> script_owner(S& settings, std::string_view name, std::string_view value) {
+Applied script_owner(S& settings, std::string_view name, std::string_view value) {
   if (!(settings.*Other).empty()) {
     return failed(ErrorCode::BadDirective,
                   "WSGIDaemonProcess: script-user= and script-group= exclude each other");
@@ -236,44 +249,80 @@ Result<void> script_owner(S& settings, std::string_view name, std::string_view v
   return text<Member>(settings, name, value);
 }
 
-Result<void> supplementary_groups(S& settings, std::string_view name, std::string_view value) {
-  const auto set = text<&S::supplementary_groups>(settings, name, value);
-  if (set) settings.supplementary_groups_given = true;
-  return set;
+Applied supplementary_groups(S& settings, std::string_view, std::string_view value) {
+  settings.supplementary_groups = value;
+  settings.supplementary_groups_given = true;
+  return value.empty() ? "the processes have no group but group=" : "";
 }
 
-Result<void> umask_bits(S& settings, std::string_view name, std::string_view value) {
+Applied umask_bits(S& settings, std::string_view name, std::string_view value) {
   const auto bits = digits(value, 8);
-  if (!bits || *bits > 0777) return refused(name, value, "an octal number from 0 to 0777");
-  settings.umask = static_cast<int>(*bits);
-  return {};
+  if (!bits) return refused(name, value, "an octal number from 0 to 0777");
+  settings.umask = static_cast<int>(*bits & 0777);
+  if (*bits <= 0777) return {};
+  return fmt::format("0{:o} is used: a umask has no more bits", settings.umask);
 }
 
-Result<void> python_path(S& settings, std::string_view name, std::string_view value) {
-  std::vector<std::string> folders = split_path(value);
-  if (folders.empty()) return refused(name, value, "a list of directories; it is empty");
-  settings.python_path = std::move(folders);
-  return {};
+Applied python_path(S& settings, std::string_view, std::string_view value) {
+  settings.python_path = split_path(value);
+  return settings.python_path.empty() ? kAsIfAbsent : "";
+}
+
+// Names that tune what this transport does not do that way: they are checked, and a value that
+// asks for something gets a word about what decides here.
+
+constexpr const char* kHeadLimitDecides =
+    "it has no effect: a header may have any length within head-limit=";
+constexpr const char* kBlocksFlowAtOnce =
+    "it has no effect: what a worker has sent goes to the client at once, and response-buffering= "
+    "bounds what waits for a slow one";
+
+Applied header_buffer_size(S&, std::string_view name, std::string_view value) {
+  const auto bytes = parse_size(value);
+  if (!bytes || (*bytes != 0 && *bytes < 8192)) return refused(name, value, "0 or a size from 8k");
+  return *bytes == 0 ? "" : kHeadLimitDecides;
+}
+
+Applied response_buffer_size(S&, std::string_view name, std::string_view value) {
+  const auto bytes = parse_size(value);
+  if (!bytes || (*bytes != 0 && *bytes < 65536)) {
+    return refused(name, value, "0 or a size from 64k");
+  }
+  return *bytes == 0 ? "" : kBlocksFlowAtOnce;
+}
+
+Applied response_flush_delay(S&, std::string_view name, std::string_view value) {
+  const auto number = digits(value);
+  if (!number) return refused(name, value, "a whole number of milliseconds");
+  return *number == 0 ? "" : kBlocksFlowAtOnce;
+}
+
+Applied server_metrics(S&, std::string_view name, std::string_view value) {
+  const Result<bool> on = on_or_off(name, value);
+  if (!on) return failed(on);
+  return *on ? "it has no effect: this version has no mod_wsgi.server_metrics()" : "";
 }
 
 // The whole grammar of the directive. docs/directives/WSGIDaemonProcess.md lists the same names.
 // clang-format off
 constexpr struct { std::string_view name; Setter set; } kOptions[] = {
     {"processes",            processes},
-    {"threads",              whole_number<&S::threads, 0, 4096>},
-    {"display-name",         text<&S::display_name>},
-    {"maximum-requests",     whole_number<&S::maximum_requests, 0, 1'000'000'000>},
-    {"listen-backlog",       whole_number<&S::listen_backlog, 0, 65535>},
+    {"threads",              capped_number<&S::threads, 0, 4096>},
+    {"display-name",         optional_text<&S::display_name>},
+    {"maximum-requests",     capped_number<&S::maximum_requests, 0, 1'000'000'000>},
+    {"listen-backlog",       capped_number<&S::listen_backlog, 0, 65535>},
     {"user",                 text<&S::user>},
     {"group",                text<&S::group>},
     {"supplementary-groups", supplementary_groups},
     {"umask",                umask_bits},
     {"home",                 absolute_path<&S::home>},
-    {"lang",                 text<&S::lang>},
-    {"locale",               text<&S::locale>},
+    {"lang",                 optional_text<&S::lang>},
+    {"locale",               optional_text<&S::locale>},
     {"socket-user",          text<&S::socket_user>},
-    {"python-home",          absolute_path<&S::python_home>},
+    {"python-home",          text<&S::python_home>},
     {"python-path",          python_path},
+    {"python-eggs",          text<&S::python_eggs>},
+    {"switch-interval",      switch_interval},
     {"chroot",               jail},
     {"script-user",          script_owner<&S::script_user, &S::script_group>},
     {"script-group",         script_owner<&S::script_group, &S::script_user>},
@@ -296,47 +345,29 @@ constexpr struct { std::string_view name; Setter set; } kOptions[] = {
     {"warmup",               warmup},
     {"cpu-time-limit",       whole_seconds<&S::cpu_time_limit>},
     {"cpu-priority",         cpu_priority},
-    {"memory-limit",         size<&S::memory_limit>},
-    {"virtual-memory-limit", size<&S::virtual_memory_limit>},
+    {"memory-limit",         capped_size<&S::memory_limit>},
+    {"virtual-memory-limit", capped_size<&S::virtual_memory_limit>},
     {"memory-recycle",       memory_recycle},
-    {"stack-size",           bounded_size<&S::stack_size, 64 << 10, 1 << 30>},
+    {"stack-size",           stack_size},
+    {"send-buffer-size",     size_or_default<&S::send_buffer_size, 512>},
+    {"receive-buffer-size",  size_or_default<&S::receive_buffer_size, 512>},
+    {"header-buffer-size",   header_buffer_size},
+    {"response-buffer-size", response_buffer_size},
+    {"response-flush-delay", response_flush_delay},
+    {"server-metrics",       server_metrics},
     {"request-buffering",    size<&S::request_buffering_bytes>},
     {"response-buffering",   size<&S::response_buffering_bytes>},
     {"interpreter-limit",    whole_number<&S::interpreter_limit, 1, kMostInterpreters>},
     {"head-limit",           bounded_size<&S::head_limit, 64 << 10, 256 << 20>},
 };
-
-// Names of mod_wsgi that this version does not have yet.
-constexpr std::string_view kLater[] = {
-    "server-metrics", "python-eggs", "switch-interval",
-    "send-buffer-size", "receive-buffer-size", "header-buffer-size", "response-buffer-size",
-    "response-flush-delay",
-};
 // clang-format on
 
 }  // namespace
 
-std::optional<milliseconds> span_of_time(std::string_view value) {
-  const std::size_t unit_at = std::min(value.find_first_not_of("0123456789"), value.size());
-  const auto number = digits(value.substr(0, unit_at));
-  if (!number) return std::nullopt;
-  for (const auto& unit : kUnits) {
-    if (unit.name != value.substr(unit_at)) continue;
-    if (*number > kLongest.count() / unit.milliseconds) return std::nullopt;
-    return milliseconds(*number * unit.milliseconds);
-  }
-  return std::nullopt;
-}
-
-Result<void> set_option(DaemonSettings& settings, std::string_view name, std::string_view value) {
+Result<std::string> set_option(DaemonSettings& settings, std::string_view name,
+                               std::string_view value) {
   for (const auto& option : kOptions) {
     if (option.name == name) return option.set(settings, name, value);
-  }
-  for (const std::string_view later : kLater) {
-    if (later != name) continue;
-    return failed(
-        ErrorCode::OptionNotAvailable,
-        fmt::format("WSGIDaemonProcess: this version does not have the option {}=", name));
   }
   const std::string_view meant = closest(name, option_names());
   return failed(ErrorCode::UnknownOption, fmt::format("WSGIDaemonProcess has no option '{}'", name),

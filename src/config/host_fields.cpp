@@ -21,6 +21,7 @@ void put(std::string& out, int value) { out = std::to_string(value); }
 void put(std::string& out, std::int64_t value) { out = std::to_string(value); }
 void put(std::string& out, std::uint32_t value) { out = std::to_string(value); }
 void put(std::string& out, milliseconds value) { out = fmt::format("{}ms", value.count()); }
+void put(std::string& out, double value) { out = fmt::format("{}", value); }
 void put(std::string& out, std::optional<milliseconds> value) {
   if (value) put(out, *value);
 }
@@ -48,6 +49,7 @@ bool get(std::string_view text, bool& value) {
 bool get(std::string_view text, int& value) { return get_number(text, value); }
 bool get(std::string_view text, std::int64_t& value) { return get_number(text, value); }
 bool get(std::string_view text, std::uint32_t& value) { return get_number(text, value); }
+bool get(std::string_view text, double& value) { return get_number(text, value); }
 bool get(std::string_view text, milliseconds& value) {
   milliseconds::rep count = 0;
   const bool is_number = text.ends_with("ms") && get_number(text.substr(0, text.size() - 2), count);
@@ -177,6 +179,8 @@ constexpr Row kRows[] = {
     daemon<&D::socket_user>("socket_user"),
     daemon<&D::python_home>("python_home"),
     daemon<&D::python_path>("python_path"),
+    daemon<&D::python_eggs>("python_eggs"),
+    daemon<&D::switch_interval>("switch_interval"),
     daemon<&D::chroot>("chroot"),
     daemon<&D::script_user>("script_user"),
     daemon<&D::script_group>("script_group"),
@@ -203,6 +207,8 @@ constexpr Row kRows[] = {
     daemon<&D::virtual_memory_limit>("virtual_memory_limit"),
     daemon<&D::memory_recycle>("memory_recycle"),
     daemon<&D::stack_size>("stack_size"),
+    daemon<&D::send_buffer_size>("send_buffer_size"),
+    daemon<&D::receive_buffer_size>("receive_buffer_size"),
     daemon<&D::request_buffering_bytes>("request_buffering_bytes"),
     daemon<&D::response_buffering_bytes>("response_buffering_bytes"),
     daemon<&D::head_limit>("head_limit"),
@@ -225,6 +231,9 @@ constexpr Row kRows[] = {
     host<&H::start_delay_ms>("start_delay_ms"),
     host<&H::runtime_directory>("runtime_directory"),
     host<&H::default_python>("default_python"),
+    host<&H::python_environment>("python_environment"),
+    host<&H::case_sensitive>("case_sensitive"),
+    host<&H::restrict_signal>("restrict_signal"),
     host<&H::restrict_stdin>("restrict_stdin"),
     host<&H::restrict_stdout>("restrict_stdout"),
     host<&H::httpd_version>("httpd_version"),

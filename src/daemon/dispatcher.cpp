@@ -105,6 +105,9 @@ UniqueFd Dispatcher::accept_connection(int& os_errno) const {
   const os::NoForkMeanwhile until_owned;
   UniqueFd socket(::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   os_errno = errno;
+  if (socket) {
+    os::set_buffer_sizes(socket.get(), settings_.send_buffer_size, settings_.receive_buffer_size);
+  }
   return socket;
 }
 

@@ -38,6 +38,8 @@ struct DispatcherSettings {
   int threads = 1;
   int maximum_requests = 0;                         ///< 0: no limit
   std::size_t head_limit = wire::kMaxPayloadBytes;  ///< bytes of a head, both ways
+  std::int64_t send_buffer_size = 0;                ///< of connections, bytes; 0: the system's own
+  std::int64_t receive_buffer_size = 0;             ///< likewise
   Clock::duration patience{};         ///< how long a peer may do nothing in the middle of a request
   std::uint32_t slot = 0;             ///< of the scoreboard
   Clock::duration interrupt_after{};  ///< request-timeout with an interrupt; 0: never

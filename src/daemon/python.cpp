@@ -62,6 +62,8 @@ void Python::describe_process() {
   const config::DaemonSettings& daemon = settings_.daemon;
   for (const std::string& folder : daemon.python_path)
     python_path_.push_back(runtime::text_of(folder));
+  for (const std::string& assignment : settings_.python_environment)
+    environment_.push_back(runtime::text_of(assignment));
 
   start_.program = text_or_null(choice_.program);
   start_.python_home = text_or_null(choice_.home);
@@ -73,9 +75,13 @@ void Python::describe_process() {
   start_.threads = daemon.threads;
   start_.multiprocess = daemon.processes_given || daemon.processes > 1;
   start_.multithread = daemon.threads > 1;
+  start_.restrict_signals = settings_.restrict_signal && daemon.threads > 0;
   start_.restrict_stdin = settings_.restrict_stdin;
   start_.restrict_stdout = settings_.restrict_stdout;
-  start_.case_sensitive = 1;
+  start_.case_sensitive = settings_.case_sensitive;
+  start_.environment = environment_.data();
+  start_.environment_count = environment_.size();
+  start_.switch_interval = daemon.switch_interval;
   start_.count_failure = count_failure;
   start_.failures_context = &board_;
   start_.interpreter_limit = static_cast<std::uint32_t>(daemon.interpreter_limit);

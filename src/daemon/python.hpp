@@ -46,6 +46,7 @@ class Python {
   Application application_;
   runtime::PythonChoice choice_;
   std::vector<wsgix_text> python_path_;
+  std::vector<wsgix_text> environment_;
   wsgix_start start_{};  ///< the runtime keeps pointing here
 };
 

@@ -59,6 +59,7 @@ bool proves_a_load(const wsgix_outcome& outcome) {
 // ---- what others see ----
 
 void Session::show_activity() noexcept {
+  if ((scratch_.head.flags & RequestHead::kIgnoresActivity) != 0) return;
   shown_.worker.activity_us.store(scoreboard::now_us(), std::memory_order_relaxed);
 }
 

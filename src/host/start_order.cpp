@@ -78,6 +78,7 @@ void set_environment(const config::HostSettings& settings, LogSink& log) {
   for (const char* const name : {"USER", "LOGNAME", "USERNAME"}) {
     if (std::getenv(name) != nullptr) set_if_given(name, settings.user_name);
   }
+  set_if_given("PYTHON_EGG_CACHE", settings.daemon.python_eggs);
   set_if_given("LANG", settings.daemon.lang);
   const std::string& locale = settings.daemon.locale;
   set_if_given("LC_ALL", locale);

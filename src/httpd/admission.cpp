@@ -6,6 +6,8 @@
 
 #include <cerrno>
 
+#include "wsgix/os/sockets.hpp"
+
 namespace wsgix::httpd {
 
 using relay::Ending;
@@ -47,6 +49,8 @@ Result<Step> Admission::connect(std::unique_ptr<Connection>& connection) {
     if (!lets_others_go_first()) {
       Result<UniqueFd> socket = channel::connect_to(pool_.group().socket_path);
       if (socket) {
+        os::set_buffer_sizes(socket->get(), settings.send_buffer_size,
+                             settings.receive_buffer_size);
         connection = std::make_unique<Connection>(std::move(*socket),
                                                   static_cast<std::size_t>(settings.head_limit));
         return kGoOn;

@@ -61,32 +61,34 @@ Result<void> check_identity(Group& group) {
   return {};
 }
 
-Result<void> check_python(const ServerConfig& main, const Group& group) {
+/// Why the group's processes will not have a Python.
+Result<void> find_python(const ServerConfig& main, const Group& group) {
   const std::string home = python_home_of(main, group.settings);
-  const std::string subject = "process group '" + group.settings.name + "' (" + group.place + "): ";
   const std::string& jail = group.settings.chroot;
   const Result<runtime::PythonChoice> choice =
       jail.empty() ? runtime::choose_python(home, WSGIX_DEFAULT_LIBPYTHON)
                    : runtime::choose_jailed_python(jail, home, WSGIX_DEFAULT_LIBPYTHON);
-  if (!choice) {
-    Error error = choice.error();
-    error.what = subject + error.what;
-    return Failed(std::move(error));
-  }
+  if (!choice) return failed(choice);
   if (home.empty() || !jail.empty() || ::geteuid() != 0) return {};
   const auto check = [&group](const std::string& path) {
     return runtime::check_reachable(path, group.identity.uid, group.identity.gid,
                                     group.identity.supplementary);
   };
-  Result<void> reachable = check(home);
+  const std::size_t first_folder = choice->program.empty() ? home.find(':') : std::string::npos;
+  if (auto reachable = check(home.substr(0, first_folder)); !reachable) return reachable;
   // An environment is a few links and files: the Python that it was made with lies elsewhere.
-  if (reachable && choice->libpython.starts_with('/')) reachable = check(choice->libpython);
-  if (!reachable) {
-    Error error = reachable.error();
-    error.what = subject + error.what;
-    return Failed(std::move(error));
-  }
-  return {};
+  return choice->libpython.starts_with('/') ? check(choice->libpython) : Result<void>();
+}
+
+/// The other groups, and what httpd serves beside, need not suffer with it: its own requests are
+/// answered with 500 and this line.
+void warn_of_unusable_python(ServerConfig& main, const server_rec& server, const Group& group) {
+  const Result<void> found = find_python(main, group);
+  if (found) return;
+  Error error = found.error();
+  error.what = "process group '" + group.settings.name + "' (" + group.place + "): " + error.what +
+               "; its requests will be answered with 500";
+  main.warnings.push_back({&server, std::move(error)});
 }
 
 Result<void> check_socket_path(apr_pool_t& pool, const server_rec& main, const Group& group) {
@@ -151,16 +153,17 @@ Result<void> check_mentions(const GroupRegistry& registry, const server_rec& ser
   return {};
 }
 
-void warn_of_idle_service(const server_rec& main, const Group& group) {
+void warn_of_idle_service(ServerConfig& config, const server_rec& main, const Group& group) {
   if (!group.is_service() || !imports_of(main, group.settings.name).empty()) return;
-  log(main, LogLevel::Warning,
-      {ErrorCode::ServiceWithoutScripts,
-       "process group '" + group.settings.name + "' (" + group.place +
-           ") has threads=0 and no WSGIImportScript: its processes end at once"});
+  config.warnings.push_back(
+      {&main,
+       {ErrorCode::ServiceWithoutScripts,
+        "process group '" + group.settings.name + "' (" + group.place +
+            ") has threads=0 and no WSGIImportScript: its processes end at once"}});
 }
 
 /// Only the kernel knows for certain; permission bits are what people get wrong.
-void warn_of_hidden_scripts(const server_rec& main, const Group& group) {
+void warn_of_hidden_scripts(ServerConfig& config, const server_rec& main, const Group& group) {
   if (::geteuid() != 0 || !group.settings.chroot.empty()) return;
   for (const wsgi::OwnedScriptRef& preload : preloads_of(main, group.settings.name)) {
     struct stat info {};
@@ -168,61 +171,96 @@ void warn_of_hidden_scripts(const server_rec& main, const Group& group) {
     const Result<void> reachable = runtime::check_reachable(
         preload.path, group.identity.uid, group.identity.gid, group.identity.supplementary);
     if (reachable) continue;
-    log(main, LogLevel::Warning,
-        {ErrorCode::ScriptUnreadable,
-         "process group '" + group.settings.name + "' (" + group.place + "): script " +
-             reachable.error().what,
-         reachable.error().os_errno});
+    config.warnings.push_back({&main,
+                               {ErrorCode::ScriptUnreadable,
+                                "process group '" + group.settings.name + "' (" + group.place +
+                                    "): script " + reachable.error().what,
+                                reachable.error().os_errno}});
   }
 }
 
-void warn_of_missing_script(const server_rec& server, const ScriptAlias& alias, apr_pool_t& pool) {
+void warn_of_missing_script(ServerConfig& main, const server_rec& server, const ScriptAlias& alias,
+                            apr_pool_t& pool) {
   // A pattern's target may depend on the request.
   if (alias.pattern != nullptr && alias.target.find_first_of("$&") != std::string::npos) return;
   // A target that ends in a slash is the beginning of many scripts' paths.
   apr_finfo_t info;
   if (apr_stat(&info, alias.target.c_str(), APR_FINFO_TYPE, &pool) == APR_SUCCESS) return;
-  log(server, LogLevel::Warning,
-      {ErrorCode::ScriptMissing, "WSGIScriptAlias " + alias.location + " (" + alias.place +
-                                     ") names " + alias.target + ", which does not exist"});
+  main.warnings.push_back(
+      {&server,
+       {ErrorCode::ScriptMissing, "WSGIScriptAlias " + alias.location + " (" + alias.place +
+                                      ") names " + alias.target + ", which does not exist"}});
 }
 
-void warn_of_unknown_groups(const server_rec& server, const GroupRegistry& registry) {
+void warn_of_unknown_groups(ServerConfig& main, const server_rec& server) {
   for (const GroupMention& mention : config_of(server).mentions) {
-    if (mention.name.empty() || registry.find(mention.name) != nullptr) continue;
-    log(server, LogLevel::Warning,
-        {ErrorCode::UnknownProcessGroup, mention.directive + " '" + mention.name + "' (" +
-                                             mention.place +
-                                             "): no WSGIDaemonProcess has that name; requests "
-                                             "that need it will be answered with 500"});
+    if (mention.name.empty() || main.registry->find(mention.name) != nullptr) continue;
+    main.warnings.push_back(
+        {&server,
+         {ErrorCode::UnknownProcessGroup,
+          mention.directive + " '" + mention.name + "' (" + mention.place +
+              "): no WSGIDaemonProcess has that name; requests that need it will be answered "
+              "with 500"}});
   }
 }
 
-Result<void> check_server(apr_pool_t& pool, const ServerConfig& main, const GroupRegistry& registry,
+Result<void> check_server(apr_pool_t& pool, ServerConfig& main, const GroupRegistry& registry,
                           server_rec& server) {
   if (auto fine = check_mentions(registry, server); !fine) return fine;
   for (const ImportScript& import : config_of(server).imports) {
     if (auto fine = check_import(registry, server, import); !fine) return fine;
   }
-  warn_of_unknown_groups(server, registry);
+  warn_of_unknown_groups(main, server);
   const std::vector<ScriptAlias>& aliases = config_of(server).aliases;
   // The main server's aliases stand at the end of each virtual host's list: look at them once.
   const std::size_t inherited = server.is_virtual ? main.aliases.size() : 0;
   for (std::size_t i = 0; i + inherited < aliases.size(); ++i) {
     if (auto fine = check_alias(registry, server, aliases[i]); !fine) return fine;
-    warn_of_missing_script(server, aliases[i], pool);
+    warn_of_missing_script(main, server, aliases[i], pool);
   }
   return {};
 }
 
-Result<void> check_embedded_python(const ServerConfig& main) {
-  if (!main.python_home) return {};
+void warn_of_unusable_embedded_python(const server_rec& server, ServerConfig& main) {
+  if (!main.python_home) return;
   const Result<runtime::PythonChoice> choice =
       runtime::choose_python(*main.python_home, WSGIX_DEFAULT_LIBPYTHON);
-  if (choice) return {};
+  if (choice) return;
   Error error = choice.error();
-  error.what = "WSGIPythonHome (" + main.python_home_place + "): " + error.what;
-  return Failed(std::move(error));
+  error.what = "WSGIPythonHome (" + main.python_home_place + "): " + error.what +
+               "; requests in embedded mode will be answered with 500";
+  main.warnings.push_back({&server, std::move(error)});
+}
+
+Result<void> check_group(apr_pool_t& pool, const server_rec& main, Group& group) {
+  if (auto fine = check_identity(group); !fine) return fine;
+  if (auto fine = check_script_owner(group); !fine) return fine;
+  if (auto fine = check_jail(group); !fine) return fine;
+  return check_socket_path(pool, main, group);
+}
+
+Result<void> check_all(apr_pool_t& pool, server_rec& main) {
+  ServerConfig& config = config_of(main);
+  GroupRegistry& registry = *config.registry;
+  if (auto gathered = GroupRegistry::gather(main, registry); !gathered) return gathered;
+  for (const server_rec* server = &main; server != nullptr; server = server->next) {
+    for (const Error& notice : config_of(*server).notices) {
+      config.warnings.push_back({server, notice});
+    }
+  }
+  warn_of_unusable_embedded_python(main, config);
+  for (Group& group : registry.all()) {
+    if (auto fine = check_group(pool, main, group); !fine) return fine;
+    warn_of_unusable_python(config, main, group);
+  }
+  for (server_rec* server = &main; server != nullptr; server = server->next) {
+    if (auto fine = check_server(pool, config, registry, *server); !fine) return fine;
+  }
+  for (const Group& group : registry.all()) {
+    warn_of_idle_service(config, main, group);
+    warn_of_hidden_scripts(config, main, group);
+  }
+  return {};
 }
 
 }  // namespace
@@ -249,23 +287,18 @@ std::string python_home_of(const ServerConfig& main, const config::DaemonSetting
 Result<void> check_configuration(apr_pool_t& pconf, server_rec& main) {
   ServerConfig& config = config_of(main);
   config.registry = &make_in_pool<GroupRegistry>(&pconf);
-  if (auto gathered = GroupRegistry::gather(main, *config.registry); !gathered) return gathered;
-  if (auto fine = check_embedded_python(config); !fine) return fine;
-  for (Group& group : config.registry->all()) {
-    if (auto fine = check_identity(group); !fine) return fine;
-    if (auto fine = check_script_owner(group); !fine) return fine;
-    if (auto fine = check_jail(group); !fine) return fine;
-    if (auto fine = check_python(config, group); !fine) return fine;
-    if (auto fine = check_socket_path(pconf, main, group); !fine) return fine;
+  Result<void> fine = check_all(pconf, main);
+  const bool starts = fine && ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_NORMAL;
+  if (starts) return fine;
+  // The logs of virtual hosts are not open: all of it goes where httpd's own refusals go.
+  for (const Warning& warning : config.warnings) log(main, LogLevel::Warning, warning.error);
+  return fine;
+}
+
+void log_warnings(const server_rec& main) {
+  for (const Warning& warning : config_of(main).warnings) {
+    log(*warning.server, LogLevel::Warning, warning.error);
   }
-  for (server_rec* server = &main; server != nullptr; server = server->next) {
-    if (auto fine = check_server(pconf, config, *config.registry, *server); !fine) return fine;
-  }
-  for (const Group& group : config.registry->all()) {
-    warn_of_idle_service(main, group);
-    warn_of_hidden_scripts(main, group);
-  }
-  return {};
 }
 
 }  // namespace wsgix::httpd

@@ -9,8 +9,11 @@
 
 namespace wsgix::httpd {
 
-/// The check_config hook: gathers the groups and refuses what cannot work.
+/// The check_config hook: gathers the groups and refuses what cannot work. What is only strange is
+/// kept as warnings, and shown now when this httpd does not start.
 Result<void> check_configuration(apr_pool_t& pconf, server_rec& main);
+/// Once all logs are open: each warning goes to the log of its server.
+void log_warnings(const server_rec& main);
 
 /// WSGISocketPrefix, or "wsgi" in httpd's runtime directory as the configuration left it.
 std::string socket_prefix(apr_pool_t& pool, const server_rec& main);

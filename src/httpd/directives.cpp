@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "pool.hpp"
 #include "words.hpp"
 #include "wsgix/wsgi/environ.hpp"
 
@@ -102,6 +103,13 @@ Result<void> set_server_flag(Line& line, std::string_view value) {
   return {};
 }
 
+Result<void> set_dont_write_bytecode(Line& line, std::string_view value) {
+  const Result<bool> on = flag(line, value);
+  if (!on) return failed(on);
+  line.server.python.dont_write_bytecode = *on;
+  return {};
+}
+
 Result<void> set_process_group(Line& line, std::string_view value) {
   if (const Result<void> set = set_text<&DirConfig::process_group>(line, value); !set) return set;
   if (wsgi::is_literal_group_name(value)) {
@@ -141,10 +149,29 @@ Result<void> set_interpreter_limit(Line& line, std::string_view value) {
   return {};
 }
 
-/// legacy.cpp knows what each of them should be today.
-command_rec legacy(const char* name) {
-  return AP_INIT_RAW_ARGS(name, (take_raw<accept_legacy_name>), nullptr, RSRC_CONF | OR_ALL,
-                          "a name of old versions, without effect");
+/// An empty list allows nothing.
+Result<void> set_restrict_process(Line& line, std::string_view rest) {
+  NameList& allowed = make_in_pool<NameList>(line.cmd.pool);
+  while (!at_end(rest)) {
+    const Result<std::string> name = take_word(rest);
+    if (!name) return refused(line, name.error().what);
+    allowed.emplace_back(wsgi::literal_group_name(*name));
+  }
+  line.directory.allowed_groups = &allowed;
+  return {};
+}
+
+constexpr int kEverywhere = RSRC_CONF | OR_ALL;
+
+/// legacy.cpp knows their values, and what should be written instead.
+command_rec without_effect(const char* name, int where = kEverywhere) {
+  return AP_INIT_RAW_ARGS(name, (take_raw<accept_name_without_effect>), nullptr, where,
+                          "accepted, without effect");
+}
+
+command_rec without_effect_in_main_server(const char* name) {
+  return AP_INIT_RAW_ARGS(name, (take_raw<in_main_server<accept_name_without_effect>>), nullptr,
+                          RSRC_CONF, "accepted, without effect");
 }
 
 Result<void> refuse_later_name(Line& line, std::string_view) {
@@ -169,6 +196,22 @@ Failed refused(const Line& line, const std::string& why) {
                     place_of(line.cmd) + ")");
 }
 
+void notice(Line& line, Error error) {
+  if (ap_check_cmd_context(&line.cmd, NOT_IN_HTACCESS) != nullptr) return;
+  error.what += " (" + place_of(line.cmd) + ")";
+  line.server.notices.push_back(std::move(error));
+}
+
+void warn_of_value(Line& line, const Option& option, const std::string& instead) {
+  const std::string subject =
+      std::string(line.cmd.cmd->name) + ": " + option.name + "='" + option.value + "': ";
+  if (!instead.empty()) notice(line, {ErrorCode::ValueAdjusted, subject + instead});
+  if (option.has_blanks) {
+    notice(line, {ErrorCode::ValueAdjusted, subject + "the value stands behind a blank", 0,
+                  "write no blanks behind '='"});
+  }
+}
+
 Result<void> add_daemon_process(Line& line, std::string_view rest) {
   GroupDefinition group;
   group.place = place_of(line.cmd);
@@ -185,12 +228,13 @@ Result<void> add_daemon_process(Line& line, std::string_view rest) {
           "WSGIDaemonProcess " + group.settings.name +
               ": Invalid option to WSGI daemon process definition: " + option.error().what);
     }
-    const Result<void> set = config::set_option(group.settings, option->name, option->value);
+    const Result<std::string> set = config::set_option(group.settings, option->name, option->value);
     if (!set) {
       Error error = set.error();
       error.what += " (group '" + group.settings.name + "', " + group.place + ")";
       return Failed(std::move(error));
     }
+    warn_of_value(line, *option, *set);
   }
   line.server.groups.push_back(std::move(group));
   return {};
@@ -237,6 +281,8 @@ const command_rec kDirectives[] = {
                   RSRC_CONF, "On or Off; default Off"),
     AP_INIT_TAKE1("WSGIRestrictStdout", (take_one<in_main_server<set_server_flag<&ServerConfig::restrict_stdout>>>), nullptr,
                   RSRC_CONF, "On or Off; default Off"),
+    AP_INIT_TAKE1("WSGIRestrictSignal", (take_one<in_main_server<set_server_flag<&ServerConfig::restrict_signal>>>), nullptr,
+                  RSRC_CONF, "On or Off; default On: signal.signal() does nothing"),
     AP_INIT_TAKE1("WSGIInterpreterLimit", (take_one<in_main_server<set_interpreter_limit>>), nullptr, RSRC_CONF,
                   "most interpreters in embedded mode whose names requests choose; default 100"),
     AP_INIT_TAKE1("WSGISocketPrefix", (take_one<in_main_server<set_socket_prefix>>), nullptr, RSRC_CONF,
@@ -245,44 +291,54 @@ const command_rec kDirectives[] = {
                   "virtual environment or installation of the default Python"),
     AP_INIT_TAKE1("WSGIPythonPath", (take_one<in_main_server<set_python_path>>), nullptr, RSRC_CONF,
                   "directories for embedded mode, separated by colons"),
-    legacy("WSGIVerboseDebugging"),
-    legacy("WSGIGroupAuthoritative"),
-    legacy("WSGIUserAuthoritative"),
-    legacy("WSGILazyInitialization"),
-    legacy("WSGINewRelicConfigFile"),
-    legacy("WSGINewRelicEnvironment"),
-    legacy("WSGIPy3kWarningFlag"),
-    legacy("WSGIReloadMechanism"),
-    legacy("WSGIOutputBuffering"),
-    legacy("WSGIPythonExecutable"),
-    legacy("WSGIServerGroup"),
-    legacy("WSGIApacheExtensions"),
-    legacy("WSGIAcceptMutex"),
-    legacy("WSGISocketRotation"),
+    AP_INIT_RAW_ARGS("WSGIRestrictProcess", (take_raw<set_restrict_process>), nullptr, RSRC_CONF | ACCESS_CONF,
+                     "names of the process groups that requests may use; %{GLOBAL} is embedded mode"),
+    AP_INIT_TAKE1("WSGIIgnoreActivity", (take_one<set_directory_flag<&DirConfig::ignore_activity>>), nullptr,
+                  OR_FILEINFO, "On or Off; default Off: requests push inactivity-timeout= forward"),
+    AP_INIT_TAKE1("WSGIPassApacheRequest", (take_one<set_directory_flag<&DirConfig::pass_apache_request>>), nullptr,
+                  RSRC_CONF | ACCESS_CONF, "On or Off; default Off; embedded mode only"),
+    AP_INIT_TAKE1("WSGICaseSensitivity", (take_one<in_main_server<set_server_flag<&ServerConfig::case_sensitive>>>), nullptr,
+                  RSRC_CONF, "On or Off; default On"),
+    AP_INIT_TAKE1("WSGIPythonOptimize", (take_one<in_main_server<set_python_optimize>>), nullptr, RSRC_CONF,
+                  "0, 1 (as python -O) or 2 (as -OO); default 0"),
+    AP_INIT_TAKE1("WSGIPythonWarnings", (take_one<in_main_server<add_python_warnings>>), nullptr, RSRC_CONF,
+                  "a filter as of python -W; may be repeated"),
+    AP_INIT_TAKE1("WSGIPythonHashSeed", (take_one<in_main_server<set_python_hash_seed>>), nullptr, RSRC_CONF,
+                  "random, or a number from 0 to 4294967295"),
+    AP_INIT_TAKE1("WSGIPythonEggs", (take_one<in_main_server<set_python_eggs>>), nullptr, RSRC_CONF,
+                  "folder for unpacked eggs in embedded mode"),
+    AP_INIT_TAKE1("WSGIDontWriteBytecode", (take_one<in_main_server<set_dont_write_bytecode>>), nullptr, RSRC_CONF,
+                  "On or Off; default Off"),
+    AP_INIT_TAKE1("WSGISwitchInterval", (take_one<in_main_server<set_switch_interval>>), nullptr, RSRC_CONF,
+                  "seconds after which Python lets another thread run, in embedded mode"),
+    without_effect_in_main_server("WSGIVerboseDebugging"),
+    without_effect_in_main_server("WSGIAcceptMutex"),
+    without_effect_in_main_server("WSGISocketRotation"),
+    without_effect_in_main_server("WSGIDestroyInterpreter"),
+    without_effect_in_main_server("WSGIPerInterpreterGIL"),
+    without_effect_in_main_server("WSGIFreeThreading"),
+    without_effect_in_main_server("WSGIServerMetrics"),
+    without_effect_in_main_server("WSGITelemetryService"),
+    without_effect_in_main_server("WSGISlowRequests"),
+    without_effect_in_main_server("WSGITelemetryOptions"),
+    without_effect("WSGIEnableSendfile", OR_FILEINFO),
+    without_effect("WSGIGroupAuthoritative", OR_AUTHCFG),
+    without_effect("WSGIUserAuthoritative"),
+    without_effect("WSGILazyInitialization"),
+    without_effect("WSGINewRelicConfigFile"),
+    without_effect("WSGINewRelicEnvironment"),
+    without_effect("WSGIPy3kWarningFlag"),
+    without_effect("WSGIReloadMechanism"),
+    without_effect("WSGIOutputBuffering"),
+    without_effect("WSGIPythonExecutable"),
+    without_effect("WSGIServerGroup"),
+    without_effect("WSGIApacheExtensions"),
     later("WSGIAccessScript"),
     later("WSGIAuthGroupScript"),
     later("WSGIAuthUserScript"),
-    later("WSGIDestroyInterpreter"),
     later("WSGIDispatchScript"),
-    later("WSGIDontWriteBytecode"),
-    later("WSGIEnableSendfile"),
-    later("WSGIFreeThreading"),
     later("WSGIHandlerScript"),
-    later("WSGIIgnoreActivity"),
     later("<WSGIInterpreterOptions"),
-    later("WSGIPassApacheRequest"),
-    later("WSGIPerInterpreterGIL"),
-    later("WSGIPythonEggs"),
-    later("WSGIPythonHashSeed"),
-    later("WSGIPythonOptimize"),
-    later("WSGIPythonWarnings"),
-    later("WSGIRestrictProcess"),
-    later("WSGIRestrictSignal"),
-    later("WSGIServerMetrics"),
-    later("WSGISlowRequests"),
-    later("WSGISwitchInterval"),
-    later("WSGITelemetryOptions"),
-    later("WSGITelemetryService"),
     {},
 };
 // clang-format on

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "trampoline.hpp"
+#include "words.hpp"
 
 namespace wsgix::httpd {
 
@@ -11,6 +12,13 @@ extern const command_rec kDirectives[];
 /// "WX3001: WSGIScriptReloading ..., at sites/shop.conf:12" is the shape of every refusal.
 Failed refused(const Line& line, const std::string& why);
 
+/// A warning about the line, for the log. Lines of .htaccess files are read with each request: of
+/// those nobody wants the same warning that often, and it is dropped.
+void notice(Line& line, Error error);
+
+/// About an option that was accepted. `instead`: what is used in place of its value, or empty.
+void warn_of_value(Line& line, const Option& option, const std::string& instead);
+
 // Setters that have a file of their own.
 Result<void> add_script_alias(Line& line, std::string_view rest);
 Result<void> add_import_script(Line& line, std::string_view rest);
@@ -18,9 +26,12 @@ Result<void> add_script_alias_match(Line& line, std::string_view rest);
 Result<void> add_daemon_process(Line& line, std::string_view rest);
 Result<void> add_trusted_proxy(Line& line, std::string_view value);
 Result<void> add_trusted_proxy_header(Line& line, std::string_view value);
-Result<void> accept_legacy_name(Line& line, std::string_view rest);
-
-/// What a legacy directive's user should write today; empty when the name is not one.
-std::string_view modern_equivalent(std::string_view directive) noexcept;
+Result<void> set_python_optimize(Line& line, std::string_view value);
+Result<void> add_python_warnings(Line& line, std::string_view value);
+Result<void> set_python_hash_seed(Line& line, std::string_view value);
+Result<void> set_python_eggs(Line& line, std::string_view value);
+Result<void> set_switch_interval(Line& line, std::string_view value);
+/// For the names of legacy.cpp's table.
+Result<void> accept_name_without_effect(Line& line, std::string_view rest);
 
 }  // namespace wsgix::httpd

@@ -39,6 +39,10 @@ void EmbeddedPython::describe_process() {
   const int daemons = mpm_number(AP_MPMQ_MAX_DAEMONS, 1);
   const int threads = mpm_number(AP_MPMQ_MAX_THREADS, 1);
   for (const std::string& folder : config.python_path) python_path_.push_back(text_of(folder));
+  environment_ = environment_of(config.python);
+  for (const std::string& assignment : environment_) {
+    environment_texts_.push_back(text_of(assignment));
+  }
 
   start_.program = python_.program.empty() ? nullptr : python_.program.c_str();
   start_.python_home = python_.home.empty() ? nullptr : python_.home.c_str();
@@ -50,10 +54,14 @@ void EmbeddedPython::describe_process() {
   start_.multiprocess = mpm_number(AP_MPMQ_IS_FORKED, 0) != 0 && daemons != 1;
   start_.multithread = threads != 1;
   start_.reload_in_place = 1;
+  start_.restrict_signals = config.restrict_signal;
   start_.restrict_stdin = config.restrict_stdin;
   start_.restrict_stdout = config.restrict_stdout;
   start_.single_process = is_single_process();
-  start_.case_sensitive = 1;
+  start_.case_sensitive = config.case_sensitive;
+  start_.environment = environment_texts_.data();
+  start_.environment_count = environment_texts_.size();
+  start_.switch_interval = config.python.switch_interval;
   start_.interpreter_limit = config.interpreter_limit;
   start_.httpd_version[0] = static_cast<std::uint32_t>(version.major);
   start_.httpd_version[1] = static_cast<std::uint32_t>(version.minor);
@@ -73,6 +81,9 @@ Result<void> EmbeddedPython::open_and_start() {
   const Result<const wsgix_runtime*> opened = runtime::open(python_, runtime_directory());
   if (!opened) return failed(opened);
   describe_process();
+  if (const std::string& eggs = config_of(main_).python.eggs; !eggs.empty()) {
+    ::setenv("PYTHON_EGG_CACHE", eggs.c_str(), 1);
+  }
   wsgix_failure why{};
   if ((*opened)->start(&start_, &why) != 0) return Failed(runtime::to_error(why));
   runtime_ = *opened;

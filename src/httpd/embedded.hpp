@@ -57,8 +57,10 @@ class EmbeddedPython {
   const server_rec& main_;
   const wsgix_runtime* runtime_ = nullptr;
   runtime::PythonChoice python_;
-  wsgix_start start_{};  ///< borrows from python_ and python_path_
+  wsgix_start start_{};  ///< borrows from python_ and what follows
   std::vector<wsgix_text> python_path_;
+  std::vector<std::string> environment_;
+  std::vector<wsgix_text> environment_texts_;
 
   std::mutex mutex_;  ///< guards state_ and failure_
   std::condition_variable changed_;

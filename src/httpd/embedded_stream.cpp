@@ -141,6 +141,7 @@ int EmbeddedStream::run(const wsgix_runtime& runtime, runtime::RequestWatchdog* 
   request.https = environ_.https;
   request.has_body = facts_.has_body;
   request.content_length = facts_.content_length;
+  if (route_.pass_apache_request) request.request_rec = &r_;
   request.request_start = static_cast<double>(r_.request_time) / 1e6;
 
   static std::atomic<std::uint64_t> last_id = 0;

@@ -95,6 +95,9 @@ config::HostSettings host_settings(const Group& group, const server_rec& main, i
   settings.start_delay_ms = start_delay_ms;
   settings.runtime_directory = runtime_directory();
   settings.default_python = WSGIX_DEFAULT_LIBPYTHON;
+  settings.python_environment = environment_of(config.python);
+  settings.case_sensitive = config.case_sensitive;
+  settings.restrict_signal = config.restrict_signal;
   settings.restrict_stdin = config.restrict_stdin;
   settings.restrict_stdout = config.restrict_stdout;
   describe_httpd(settings);

@@ -345,6 +345,7 @@ Result<void> start_hosts(apr_pool_t& pconf, server_rec& main) {
                             ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_NORMAL;
   GroupRegistry* const registry = config_of(main).registry;
   if (is_rehearsal || registry == nullptr) return {};
+  log_warnings(main);
 
   const Result<Retained*> found = find_or_create_retained(main);
   if (!found) return failed(found);

@@ -42,6 +42,7 @@ Result<void> add_import_script(Line& line, std::string_view rest) {
                         option.error().what + " (" + import.place + ")");
     }
     if (const Result<void> set = set_option(line, import, *option); !set) return set;
+    warn_of_value(line, *option, {});
   }
   if (!import.process_group) return refused(line, "Name of WSGI process group required.");
   if (!import.application_group) return refused(line, "Name of WSGI application group required.");

@@ -11,6 +11,7 @@ wire::RequestHead head_of(request_rec& r, const Route& route, BodyFacts body) {
   head.environ = std::move(environment.fields);
   if (environment.https) head.flags |= wire::RequestHead::kHttps;
   if (body.has_body) head.flags |= wire::RequestHead::kHasBody;
+  if (route.ignores_activity) head.flags |= wire::RequestHead::kIgnoresActivity;
   head.content_length = body.content_length;
   head.request_start_us = r.request_time;
   head.script = route.script_ref();

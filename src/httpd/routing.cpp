@@ -38,12 +38,19 @@ std::optional<std::string_view> look_up(const request_rec& r, std::string_view n
   return std::nullopt;
 }
 
+std::string_view lower_case(const request_rec& r, std::string_view text) {
+  char* const copy = apr_pstrmemdup(r.pool, text.data(), text.size());
+  ap_str_tolower(copy);
+  return {copy, text.size()};
+}
+
 wsgi::GroupNameFacts facts_of(request_rec& r, const Route& route) {
   wsgi::GroupNameFacts facts;
   facts.server_name = or_empty(r.server->server_hostname);
   facts.request_host = is_set(r.hostname) ? r.hostname : or_empty(r.server->server_hostname);
   facts.port = ap_get_server_port(&r);
-  facts.script_name = route.script_name;
+  facts.script_name = config_of(*ap_server_conf).case_sensitive ? route.script_name
+                                                                : lower_case(r, route.script_name);
   facts.lookup = [&r](std::string_view name) { return look_up(r, name); };
   return facts;
 }
@@ -76,6 +83,16 @@ Result<const Group*> find_group(const request_rec& r, const std::string& name) {
   return group;
 }
 
+/// WSGIRestrictProcess: whatever a request or a file in its folder asks for, only these.
+Result<void> check_allowed(const request_rec& r, const NameList* allowed, const std::string& name) {
+  if (allowed == nullptr || std::count(allowed->begin(), allowed->end(), name) > 0) return {};
+  const std::string shown =
+      name.empty() ? "embedded mode (%{GLOBAL})" : "process group '" + name + "'";
+  return failed(ErrorCode::ProcessGroupForbidden,
+                std::string(r.method) + " " + r.uri + ": " + shown +
+                    " is not one that WSGIRestrictProcess allows here");
+}
+
 Result<std::string_view> script_in_jail(const request_rec& r, const Group& group) {
   const std::string_view file = or_empty(r.filename);
   const std::string& jail = group.settings.chroot;
@@ -95,6 +112,8 @@ Result<Route> route(request_rec& r) {
   split_path(r, route);
   route.script_reloading = config.script_reloading.value_or(ScriptReloading::On);
   route.script_modified_us = std::max<std::int64_t>(r.finfo.mtime, 0);
+  route.ignores_activity = config.ignore_activity.value_or(false);
+  route.pass_apache_request = config.pass_apache_request.value_or(false);
   route.pass_authorization = config.pass_authorization.value_or(false);
   if (const char* own = apr_table_get(r.notes, kNotePassAuthorization)) {
     route.pass_authorization = *own == '1';
@@ -110,6 +129,9 @@ Result<Route> route(request_rec& r) {
   route.script = or_empty(r.filename);
   const std::string group =
       wsgi::expand_group_name(chosen(r, kNoteProcessGroup, config.process_group, ""), facts);
+  if (auto allowed = check_allowed(r, config.allowed_groups, group); !allowed) {
+    return failed(allowed);
+  }
   if (!group.empty()) {
     const Result<const Group*> found = find_group(r, group);
     if (!found) return failed(found);

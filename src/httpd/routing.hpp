@@ -18,6 +18,8 @@ struct Route {
   std::int64_t script_modified_us = 0;  ///< 0: unknown
   RequestDeadline deadline;
   bool pass_authorization = false;
+  bool ignores_activity = false;     ///< WSGIIgnoreActivity
+  bool pass_apache_request = false;  ///< embedded mode
   // Views of the request's own memory, or of the request's pool.
   std::string_view script;  ///< its file, as the process that executes it sees it
   std::string_view script_name;

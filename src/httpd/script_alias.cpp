@@ -27,7 +27,8 @@ Result<void> set_flag(const Line& line, std::optional<bool>& into, const std::st
 }
 
 Result<void> set_option(const Line& line, ScriptAlias& alias, const Option& option) {
-  const auto& [name, value] = option;
+  const std::string& name = option.name;
+  const std::string& value = option.value;
   if (name == "process-group") return set_name(line, "process group", alias.process_group, value);
   if (name == "application-group") {
     return set_name(line, "application group", alias.application_group, value);
@@ -41,7 +42,7 @@ Result<void> set_option(const Line& line, ScriptAlias& alias, const Option& opti
                     "pass-authorization");
 }
 
-Result<ScriptAlias> parse(const Line& line, std::string_view rest) {
+Result<ScriptAlias> parse(Line& line, std::string_view rest) {
   ScriptAlias alias;
   alias.place = place_of(line.cmd);
   for (std::string* word : {&alias.location, &alias.target}) {
@@ -62,6 +63,7 @@ Result<ScriptAlias> parse(const Line& line, std::string_view rest) {
     }
     if (const Result<void> set = set_option(line, alias, *option); !set)
       return failed(set.error().code, set.error().what);
+    warn_of_value(line, *option, {});
   }
   return alias;
 }

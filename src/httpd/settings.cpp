@@ -51,6 +51,9 @@ void merge_into(DirConfig& outer, const DirConfig& inner) {
   prefer(outer.map_head_to_get, inner.map_head_to_get);
   prefer(outer.error_override, inner.error_override);
   prefer(outer.local_redirect, inner.local_redirect);
+  prefer(outer.allowed_groups, inner.allowed_groups);
+  prefer(outer.ignore_activity, inner.ignore_activity);
+  prefer(outer.pass_apache_request, inner.pass_apache_request);
 }
 
 // Only exhausted memory can throw in these four, and httpd has no way on from there either.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "httpd_api.hpp"
+#include "wsgix/base/error.hpp"
 #include "wsgix/config/daemon_settings.hpp"
 #include "wsgix/wsgi/script_ref.hpp"
 #include "wsgix/wsgi/trusted_proxies.hpp"
@@ -45,6 +46,8 @@ struct RequestDeadline {
   const char* place = nullptr;  ///< of the directive; nullptr: the group's request-deadline=
 };
 
+using NameList = std::vector<std::string>;
+
 /// The values that a request can find at any level. Everything outside a <Directory> stands in
 /// its server's default section, so one merge covers main server, virtual host and directory.
 /// Trivial to copy and to destroy, because httpd merges such records during each request: texts
@@ -63,6 +66,9 @@ struct DirConfig {
   std::optional<MapHead> map_head_to_get;
   std::optional<bool> error_override;
   std::optional<bool> local_redirect;
+  NameList* allowed_groups = nullptr;  ///< WSGIRestrictProcess, literal; nullptr: all
+  std::optional<bool> ignore_activity;
+  std::optional<bool> pass_apache_request;
 };
 
 struct ScriptAlias {
@@ -84,6 +90,19 @@ struct ImportScript {
   std::string place;
 };
 
+/// How Python starts in every process, but for what is said to be of embedded mode.
+struct PythonOptions {
+  int optimize = 0;
+  bool dont_write_bytecode = false;
+  std::vector<std::string> warnings;  ///< filters as of python -W
+  std::string hash_seed;              ///< "random" or a number; empty: Python's own
+  std::string eggs;                   ///< embedded mode's PYTHON_EGG_CACHE
+  double switch_interval = 0;         ///< embedded mode's, seconds; zero: Python's own
+};
+
+/// wsgix_start.environment
+std::vector<std::string> environment_of(const PythonOptions& options);
+
 struct GroupDefinition {
   config::DaemonSettings settings;
   std::string place;
@@ -96,11 +115,18 @@ struct GroupMention {
   std::string place;
 };
 
+/// Something in the configuration that cannot be meant so, and does not stop the start.
+struct Warning {
+  const server_rec* server;
+  Error error;
+};
+
 struct ServerConfig {
   std::vector<ScriptAlias> aliases;
   std::vector<GroupDefinition> groups;  ///< those of this server alone
   std::vector<GroupMention> mentions;   ///< likewise
   std::vector<ImportScript> imports;    ///< likewise
+  std::vector<Error> notices;           ///< likewise: what its lines say and cannot mean
 
   // Only the main server's are read.
   std::optional<std::string> socket_prefix;
@@ -108,10 +134,14 @@ struct ServerConfig {
   std::string python_home_place;
   std::vector<std::string> python_path;
   std::optional<bool> restrict_embedded;
+  PythonOptions python;
+  bool case_sensitive = true;
+  bool restrict_signal = true;
   bool restrict_stdin = false;
   bool restrict_stdout = false;
   std::uint32_t interpreter_limit = config::kInterpreterLimit;
 
+  std::vector<Warning> warnings;      ///< of all servers, by the configuration check
   GroupRegistry* registry = nullptr;  ///< set by the configuration check
   ChildProcess* child = nullptr;      ///< set in each child
 };

@@ -14,11 +14,6 @@ std::vector<T>& list_of(const Line& line, std::vector<T>* DirConfig::*member) {
   return *list;
 }
 
-/// An .htaccess is read for each request, and nobody wants the same warning that often.
-bool is_read_once(const Line& line) {
-  return ap_check_cmd_context(&line.cmd, NOT_IN_HTACCESS) == nullptr;
-}
-
 }  // namespace
 
 Result<void> add_trusted_proxy(Line& line, std::string_view value) {
@@ -39,12 +34,11 @@ Result<void> add_trusted_proxy_header(Line& line, std::string_view value) {
   auto& headers = list_of(line, &DirConfig::trusted_proxy_headers);
   if (const auto header = wsgi::proxy_header_named(value)) {
     headers.push_back(*header);
-  } else if (is_read_once(line)) {
-    log(*line.cmd.server, LogLevel::Warning,
-        {ErrorCode::SettingHadNoEffect,
-         "WSGITrustedProxyHeaders: header '" + std::string(value) +
-             "' is not one that can be trusted, and is ignored (" + place_of(line.cmd) + ")",
-         0, "remove it, or correct the name; docs/directives has the list"});
+  } else {
+    notice(line, {ErrorCode::SettingHadNoEffect,
+                  "WSGITrustedProxyHeaders: header '" + std::string(value) +
+                      "' is not one that can be trusted, and is ignored",
+                  0, "remove it, or correct the name; docs/directives has the list"});
   }
   return {};
 }

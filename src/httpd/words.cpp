@@ -58,7 +58,8 @@ Result<Option> take_option(std::string_view& rest) {
   }
   Option option{std::string(rest.substr(0, equals)), {}};
   rest.remove_prefix(equals + 1);
-  if (rest.empty() || is_blank(rest.front())) return option;
+  option.has_blanks = !rest.empty() && is_blank(rest.front());
+  if (at_end(rest)) return option;
   if (is_quote(rest.front())) {
     Result<std::string> value = take_quoted(rest);
     if (!value) return failed(value);

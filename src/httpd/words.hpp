@@ -15,9 +15,11 @@ Result<std::string> take_word(std::string_view& rest);
 struct Option {
   std::string name;
   std::string value;
+  bool has_blanks = false;  ///< between '=' and the value
 };
 
-/// One name=value, the value quoted or not, without blanks around '='.
+/// One name=value, the value quoted or not. Blanks behind '=' are skipped, as mod_wsgi does: the
+/// value is then the next word, whatever it is.
 /// Precondition: at_end(rest) is false.
 Result<Option> take_option(std::string_view& rest);
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstdint>
 
 namespace wsgix::os {
@@ -51,6 +52,16 @@ std::size_t socket_room(int socket, std::size_t most) noexcept {
     if (::poll(&entry, 1, 0) <= 0) return 0;
   }
   return std::min(std::max(known, kLeastBytes), most);
+}
+
+void set_buffer_sizes(int socket, std::int64_t send, std::int64_t receive) noexcept {
+  const auto set = [socket](int option, std::int64_t bytes) {
+    if (bytes == 0) return;
+    const int size = static_cast<int>(std::min<std::int64_t>(bytes, INT_MAX));
+    (void)::setsockopt(socket, SOL_SOCKET, option, &size, sizeof size);
+  };
+  set(SO_SNDBUF, send);
+  set(SO_RCVBUF, receive);
 }
 
 void close_without_waiting(UniqueFd descriptor) noexcept {

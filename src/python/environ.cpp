@@ -73,6 +73,11 @@ Ref make_environ(ThreadRecord& record, const wsgix_request& request,
     const Ref key = record.keys.key(position++, name);
     if (!key || !value || PyDict_SetItem(environ.get(), key.get(), value.get()) != 0) return {};
   }
+  if (request.request_rec) {
+    const Ref key = record.keys.key(position++, "apache.request_rec");
+    const Ref capsule = Ref::steal(PyCapsule_New(request.request_rec, nullptr, nullptr));
+    if (!key || !capsule || PyDict_SetItem(environ.get(), key.get(), capsule.get()) != 0) return {};
+  }
   if (objects.early_hints) {
     const Ref key = record.keys.key(position++, "wsgix.early_hints");
     if (!key || PyDict_SetItem(environ.get(), key.get(), objects.early_hints) != 0) return {};

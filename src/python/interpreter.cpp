@@ -19,6 +19,7 @@
 #include "restricted.hpp"
 #include "search_path.hpp"
 #include "server_guard.hpp"
+#include "signal_guard.hpp"
 #include "start_response.hpp"
 #include "text.hpp"
 #include "thread_record.hpp"
@@ -63,7 +64,8 @@ Result<void> Interpreter::set_up() {
   const bool ready = make_types() && set_argv() && replace_streams() &&
                      extend_search_path(process_) && make_mod_wsgi_module() &&
                      make_apache_module() && install_server_guard() && make_environ_template() &&
-                     (is_in_worker() || let_children_get_signals());
+                     (is_in_worker() || let_children_get_signals()) && set_switch_interval() &&
+                     (!process_.restrict_signals || install_signal_guard(process_));
   if (!ready) {
     const Exception cause = Exception::take();
     cause.log_traceback(log());
@@ -72,6 +74,13 @@ Result<void> Interpreter::set_up() {
   }
   if (name_.empty()) warn_about_search_path(process_);
   return {};
+}
+
+/// All interpreters that share the GIL share its interval.
+bool Interpreter::set_switch_interval() {
+  if (!name_.empty() || process_.switch_interval <= 0) return true;
+  PyObject* const set = PySys_GetObject("setswitchinterval");
+  return set && Ref::steal(PyObject_CallFunction(set, "d", process_.switch_interval));
 }
 
 bool Interpreter::make_types() {

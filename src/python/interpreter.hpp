@@ -83,6 +83,7 @@ class Interpreter {
   std::vector<ThreadRecord*> records();
 
  private:
+  bool set_switch_interval();
   bool make_types();
   bool learn_to_count_references();
   bool replace_streams();

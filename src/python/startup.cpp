@@ -11,10 +11,14 @@
 #include <array>
 #include <clocale>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "obstacle.hpp"
+#include "ref.hpp"
 #include "text.hpp"
 
 namespace wsgix::python {
@@ -128,11 +132,54 @@ void forget_other_pythons() {
   }
 }
 
+/// "prefix:exec_prefix" is two folders, where it is not the name of one.
+std::string prefix_of(const std::string& home) {
+  return exists(home) ? home : home.substr(0, home.find(':'));
+}
+
 std::string program_of(const wsgix_start& start) {
   if (start.program) return start.program;
-  if (start.python_home) return fmt::format("{}/bin/python{}", start.python_home, running_python());
+  if (start.python_home)
+    return fmt::format("{}/bin/python{}", prefix_of(start.python_home), running_python());
   return program_of_library();
 }
+
+/// Variables for Python's own start.
+class StartEnvironment {
+ public:
+  StartEnvironment(const wsgix_text* assignments, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::string_view assignment = view_of(assignments[i]);
+      const std::size_t equals = std::min(assignment.find('='), assignment.size());
+      set(std::string(assignment.substr(0, equals)),
+          std::string(assignment.substr(std::min(equals + 1, assignment.size()))));
+    }
+  }
+
+  /// os.environ is a copy that was made meanwhile; what it is told it tells the process.
+  void restore() const {
+    if (former_.empty()) return;
+    const Ref os = Ref::steal(PyImport_ImportModule("os"));
+    const Ref environ = Ref::steal(os ? PyObject_GetAttrString(os.get(), "environ") : nullptr);
+    for (const auto& [name, value] : former_) {
+      const Ref done = Ref::steal(
+          !environ ? nullptr
+          : value  ? PyObject_CallMethod(environ.get(), "__setitem__", "ss", name.c_str(),
+                                         value->c_str())
+                   : PyObject_CallMethod(environ.get(), "pop", "sO", name.c_str(), Py_None));
+      if (!done) PyErr_Clear();
+    }
+  }
+
+ private:
+  void set(const std::string& name, const std::string& value) {
+    const char* const now = std::getenv(name.c_str());
+    former_.emplace_back(name, now ? std::optional<std::string>(now) : std::nullopt);
+    ::setenv(name.c_str(), value.c_str(), 1);
+  }
+
+  std::vector<std::pair<std::string, std::optional<std::string>>> former_;
+};
 
 /// Python keeps the pointer as long as it runs.
 const wchar_t* decoded_for_good(const std::string& path) {
@@ -150,14 +197,16 @@ Result<void> initialize_python(const wsgix_start& start) {
   if (start.program) {
     if (auto usable = check_environment(start.program); !usable) return usable;
   } else if (start.python_home) {
-    if (auto usable = check_installation(start.python_home); !usable) return usable;
+    if (auto usable = check_installation(prefix_of(start.python_home)); !usable) return usable;
   }
 
   coerce_locale();
   forget_other_pythons();
   set_program_name(decoded_for_good(program_of(start)));
   if (start.python_home) set_python_home(decoded_for_good(start.python_home));
+  const StartEnvironment environment(start.environment, start.environment_count);
   Py_InitializeEx(0);
+  environment.restore();
   return {};
 }
 

@@ -253,6 +253,18 @@ Result<PythonChoice> choose_installation(const std::string& home,
   return PythonChoice{*library, {}, home, *version};
 }
 
+/// "prefix:exec_prefix", as PYTHONHOME may be: the modules of both, the library of the first.
+Result<PythonChoice> choose_two_prefixes(const std::string& both, std::size_t colon,
+                                         const std::string& default_library) {
+  const std::string prefix = both.substr(0, colon);
+  for (const std::string& folder : {prefix, both.substr(colon + 1)}) {
+    if (auto usable = check_folder(folder); !usable) return failed(usable);
+  }
+  Result<PythonChoice> choice = choose_installation(prefix, default_library);
+  if (choice) choice->home = both;
+  return choice;
+}
+
 }  // namespace
 
 Result<PythonChoice> choose_jailed_python(const std::string& jail, const std::string& python_home,
@@ -285,9 +297,16 @@ Result<PythonChoice> choose_python(const std::string& python_home,
                                    const std::string& default_library) {
   if (python_home.empty())
     return PythonChoice{default_library, {}, {}, version_in_library_name(default_library)};
+  if (!python_home.starts_with('/'))
+    return failed(ErrorCode::PythonHomeUnusable,
+                  fmt::format("Python home {} is not an absolute path", python_home), 0,
+                  "name the folder from / on with python-home= or WSGIPythonHome");
+  std::error_code ignored;
+  const std::size_t colon = python_home.find(':');
+  if (colon != std::string::npos && !fs::exists(python_home, ignored))
+    return choose_two_prefixes(python_home, colon, default_library);
   if (auto folder = check_folder(python_home); !folder) return failed(folder);
   const fs::path config = fs::path(python_home) / "pyvenv.cfg";
-  std::error_code ignored;
   return fs::exists(config, ignored) ? choose_environment(python_home)
                                      : choose_installation(python_home, default_library);
 }

@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::size_t kMinFieldBytes = 8;  // two empty texts still carry two lengths
 constexpr auto kLeastLevel = static_cast<std::uint8_t>(LogLevel::Debug);
-constexpr std::uint8_t kKnownRequestFlags =
-    RequestHead::kHasBody | RequestHead::kExpectsContinue | RequestHead::kHttps;
+constexpr std::uint8_t kKnownRequestFlags = RequestHead::kHasBody | RequestHead::kExpectsContinue |
+                                            RequestHead::kHttps | RequestHead::kIgnoresActivity;
 
 Failed malformed(std::string_view message, std::string_view why) {
   return failed(ErrorCode::MalformedFrame, fmt::format("{}: {}", message, why));

@@ -56,9 +56,10 @@ def violations(root):
     missing = missing.split("\n## ", 1)[0]
     yield from compare_missing("directive", names(directive_sources, r'^\s+later\("<?(WSGI\w+)"'),
                                names(missing, r"`(WSGI\w+)`"))
-    later = grammar.split("kLater[] = {", 1)[1].split("\n};", 1)[0]
-    yield from compare_missing("option", names(later, r'"([a-z-]+)"'),
-                               names(missing, r"`([a-z-]+)=`"))
+    index = (root / "docs/directives/README.md").read_text()
+    idle = names(directive_sources, r'^\s+without_effect\w*\("(WSGI\w+)"')
+    yield from compare("name without effect", idle,
+                       names(index.split("## Names that have no effect", 1)[1], r"`(WSGI\w+)`"))
 
     for room in sorted(p for p in (root / "src").iterdir() if any(p.glob("*.cpp"))):
         if not (room / "README.md").exists():

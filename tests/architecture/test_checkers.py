@@ -77,12 +77,14 @@ class Documentation(unittest.TestCase):
     def test_what_is_there_may_not_be_called_missing(self):
         self.assertEqual(len(self.found("README.md", "`WSGIAccessScript`",
                                         "`WSGIAccessScript`, `WSGIImportScript`")), 1)
-        self.assertEqual(len(self.found("README.md", "`server-metrics=`",
-                                        "`server-metrics=`, `chroot=`")), 1)
 
     def test_what_is_missing_may_not_be_kept_silent(self):
         self.assertEqual(len(self.found("README.md", "`WSGIAccessScript`, ", "")), 1)
-        self.assertEqual(len(self.found("README.md", "`python-eggs=`", "")), 1)
+
+    def test_a_name_without_effect_has_a_row(self):
+        self.assertEqual(len(self.found("docs/directives/README.md", "`WSGIAcceptMutex`", "")), 1)
+        self.assertEqual(len(self.found("docs/directives/README.md", "`WSGIAcceptMutex`",
+                                        "`WSGIAcceptMutex`, `WSGIScriptAlias`")), 1)
 
     def test_a_step_of_the_walk_that_is_not_there_is_found(self):
         (self.copy / "src/README.md").write_text(

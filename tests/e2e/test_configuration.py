@@ -52,8 +52,6 @@ REFUSED = {
     "jail that is a file": ("WSGIDaemonProcess a chroot=/etc/passwd", ["WX2006", "/etc/passwd"]),
     "container that is not there yet": (
         "<WSGIInterpreterOptions>\n</WSGIInterpreterOptions>", ["WX3007", "WSGIInterpreterOptions"]),
-    "option that is not there yet": ("WSGIDaemonProcess a server-metrics=On",
-                                     ["WX3007", "server-metrics"]),
     "flag that is none": ("WSGIScriptReloading Maybe", ["On", "Off"]),
     "trusted proxy that is a name": (
         "WSGITrustedProxies 10.0.0.1 proxy.example", ["WSGITrustedProxies", "'proxy.example'"]),
@@ -62,14 +60,42 @@ REFUSED = {
     "trusted header that cannot be one": (
         "WSGITrustedProxyHeaders X-Real-IP:", ["WSGITrustedProxyHeaders", "'X-Real-IP:'"]),
     "deadline without a known unit": (
-        "WSGIRequestDeadline 5m", ["WX3001", "WSGIRequestDeadline", "'5m'", "500ms"]),
+        "WSGIRequestDeadline 5d", ["WX3001", "WSGIRequestDeadline", "'5d'", "500ms"]),
     "deadline that is no time": ("WSGIRequestDeadline soon", ["WX3001", "'soon'"]),
     "reloading of an unknown kind": (
         "WSGIScriptReloading Sometimes", ["WX3001", "Off | On | Rolling", "'Sometimes'"]),
     "trusted headers without a name": ("WSGITrustedProxyHeaders", ["WSGITrustedProxyHeaders"]),
     "global directive in a virtual host": (
         "<VirtualHost *>\nWSGIRestrictStdout Off\n</VirtualHost>", ["VirtualHost"]),
+    "root's group": ("WSGIDaemonProcess a group=root", ["WX2001"]),
+    "metrics of a group that are no flag": (
+        "WSGIDaemonProcess a server-metrics=yes", ["server-metrics=yes", "On or Off"]),
+    "header buffer that is too small": (
+        "WSGIDaemonProcess a header-buffer-size=100", ["header-buffer-size", "0 or a size from 8k"]),
+    "mutex of an unknown kind": ("WSGIAcceptMutex futex", ["WSGIAcceptMutex", "fcntl", "'futex'"]),
+    "rotation that is no flag": ("WSGISocketRotation Maybe", ["Off | On", "'Maybe'"]),
+    "optimisation that is no number": ("WSGIPythonOptimize abc", ["WSGIPythonOptimize", "'abc'"]),
+    "seed out of range": ("WSGIPythonHashSeed 4294967296", ["WSGIPythonHashSeed", "4294967295"]),
+    "seed that is a word": ("WSGIPythonHashSeed fixed", ["random", "'fixed'"]),
+    "interval that is none": (
+        "WSGISwitchInterval 0", ["must be a positive number of seconds", "'0'"]),
+    "telemetry over the network": (
+        "WSGITelemetryService udp:127.0.0.1:9000", ["WSGITelemetryService", "unix:"]),
+    "telemetry too often": (
+        "WSGITelemetryService unix:/run/t interval=0.1", ["at least 0.5"]),
+    "telemetry options of both kinds": (
+        "WSGITelemetryOptions +CaptureUserAgent All", ["either all have one, or none"]),
+    "threshold that is negative": ("WSGISlowRequests -1", ["number of seconds", "'-1'"]),
 }
+# Directives of the main server, and how each is refused elsewhere.
+for _line in ["WSGICaseSensitivity On", "WSGIPythonOptimize 1", "WSGIPythonWarnings error",
+              "WSGIPythonHashSeed 1", "WSGIPythonEggs /tmp", "WSGIDontWriteBytecode On",
+              "WSGISwitchInterval 0.1", "WSGISocketRotation On", "WSGIAcceptMutex default",
+              "WSGIDestroyInterpreter On", "WSGIPerInterpreterGIL Off", "WSGIFreeThreading Off",
+              "WSGIServerMetrics On", "WSGITelemetryService unix:/run/t", "WSGISlowRequests 1",
+              "WSGITelemetryOptions None", "WSGIVerboseDebugging Off"]:
+    REFUSED[f"{_line.split()[0]} in a virtual host"] = (
+        f"<VirtualHost *>\n{_line}\n</VirtualHost>", ["VirtualHost"])
 
 ACCEPTED = {
     "the same group twice": ("WSGIDaemonProcess a threads=5\nWSGIDaemonProcess a threads=5"),
@@ -107,6 +133,48 @@ ACCEPTED = {
         "WSGICallableObject app\nWSGIApplicationGroup %{RESOURCE}"),
 }
 
+# name: (configuration that mod_wsgi starts with, what the warning says)
+ODD = {
+    "blank behind '='": (
+        "WSGIDaemonProcess a processes= 2", ["WX3015", "processes='2'", "blank", "httpd.conf:"]),
+    "empty texts": (
+        "WSGIDaemonProcess a display-name= threads=3",
+        ["WX3015", "display-name='threads=3'", "blank"]),
+    "quoted empty text": ("WSGIDaemonProcess a lang=''", ["WX3015", "lang=''", "as if"]),
+    "umask with more bits": ("WSGIDaemonProcess a umask=01777", ["WX3015", "0777 is used"]),
+    "priority beyond the least": ("WSGIDaemonProcess a cpu-priority=99", ["WX3015", "19 is used"]),
+    "small stack": ("WSGIDaemonProcess a stack-size=16384", ["WX3015", "64k is used"]),
+    "many threads": ("WSGIDaemonProcess a threads=5000", ["WX3015", "4096 is used"]),
+    "minutes": ("WSGIDaemonProcess a request-timeout=1m", ["WX3015", "minutes", "seconds"]),
+    "metrics of a group": ("WSGIDaemonProcess a server-metrics=On", ["WX3015", "no effect"]),
+    "missing Python home": (
+        "WSGIDaemonProcess a python-home=/not/there",
+        ["WX4001", "process group 'a'", "/not/there", "500"]),
+    "relative Python home": (
+        "WSGIDaemonProcess a python-home=venv", ["WX4001", "not an absolute path"]),
+    "Python home that is a file": ("WSGIPythonHome /etc/passwd", ["WX4001", "not a directory", "500"]),
+    "optimisation beyond the most": ("WSGIPythonOptimize 7", ["WX3015", "2 is used"]),
+    "filter with a comma": ("WSGIPythonWarnings ignore:a,b", ["WX2011", "left out"]),
+    "name without effect": ("WSGISocketRotation On", ["WX2011", "WSGISocketRotation", "httpd.conf:"]),
+    "telemetry": ("WSGITelemetryService unix:/run/t interval=1", ["WX2011", "no telemetry"]),
+    "slow requests": ("WSGISlowRequests 2.5", ["WX2011", "WSGISlowRequests"]),
+    "in a virtual host": (
+        "<VirtualHost *>\nWSGIDaemonProcess a umask=01777\n</VirtualHost>",
+        ["WX3015", "0777 is used", "httpd.conf:"]),
+}
+# Lines that ask for nothing that is not so anyway.
+SILENT = [
+    "WSGIDaemonProcess a send-buffer-size=0 receive-buffer-size=0 header-buffer-size=0 "
+    "response-buffer-size=0 response-flush-delay=0 server-metrics=Off",
+    "WSGIVerboseDebugging Off", "WSGIAcceptMutex default", "WSGISocketRotation Off",
+    "WSGIDestroyInterpreter On", "WSGIPerInterpreterGIL Off", "WSGIFreeThreading Off",
+    "WSGIServerMetrics Off", "WSGISlowRequests 0", "WSGITelemetryOptions None",
+    "WSGIEnableSendfile Off", "WSGIIgnoreActivity On", "WSGIPassApacheRequest On",
+    "WSGIPythonHashSeed random", "WSGIPythonHashSeed 4294967295", "WSGISwitchInterval 0.001",
+    "WSGIPythonOptimize 2", "WSGIDontWriteBytecode On", "WSGICaseSensitivity Off",
+    "WSGIPythonWarnings ignore::DeprecationWarning", "WSGIPythonEggs /tmp",
+]
+
 
 class TestConfiguration:
     @pytest.mark.parametrize("name", REFUSED)
@@ -126,6 +194,49 @@ class TestConfiguration:
 
         assert status == 0, said
         assert "Syntax OK" in said
+
+    @pytest.mark.parametrize("name", ODD)
+    def test_that_mod_wsgi_starts_with_is_a_warning(self, make_httpd, name):
+        config, words = ODD[name]
+
+        status, said = make_httpd(config + "\n" + OK).check_config()
+
+        assert status == 0, said
+        warning = [line for line in said.splitlines() if words[0] in line]
+        assert len(warning) == 1 and "Remedy: " in warning[0], said
+        for word in words:
+            assert word in warning[0], said
+
+    @pytest.mark.parametrize("config", SILENT)
+    def test_that_asks_for_nothing_is_no_warning(self, make_httpd, config):
+        status, said = make_httpd(config + "\n" + OK).check_config()
+
+        assert status == 0, said
+        assert "WX" not in said
+
+    def test_a_start_writes_its_warnings_into_the_log_of_their_server(self, make_httpd):
+        httpd = make_httpd("WSGIDaemonProcess a umask=01777\n" + OK + """
+            <VirtualHost *>
+                ServerName elsewhere.example
+                ErrorLog $root/elsewhere.log
+                WSGIDaemonProcess b cpu-priority=99
+                WSGIScriptAlias / $root/not-there.wsgi
+            </VirtualHost>
+        """)
+        httpd.expect_log(r"wsgi:warn.* WX3015: .*umask='01777'")
+        httpd.start()
+
+        elsewhere = httpd.path("elsewhere.log").read_text()
+        assert elsewhere.count("WX3015") == 1 and "cpu-priority='99'" in elsewhere
+        assert elsewhere.count("WX3009") == 1
+        assert httpd.log().count("WX3015") == 1
+
+    def test_a_refused_configuration_shows_its_warnings_too(self, make_httpd):
+        status, said = make_httpd("WSGIDaemonProcess a umask=01777\n"
+                                  "WSGIDaemonProcess b chroot=/not/there\n" + OK).check_config()
+
+        assert status != 0
+        assert "WX3015" in said and "WX2006" in said
 
     @pytest.mark.root
     @pytest.mark.parametrize("account", ["user=root", "user=#0"])

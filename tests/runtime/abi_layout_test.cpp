@@ -28,7 +28,7 @@ WSGIX_AT(wsgix_failure, code, 0);
 WSGIX_AT(wsgix_failure, what, 4);
 WSGIX_AT(wsgix_failure, remedy, 1520);
 
-WSGIX_SIZE(wsgix_start, 160);
+WSGIX_SIZE(wsgix_start, 192);
 WSGIX_AT(wsgix_start, program, 0);
 WSGIX_AT(wsgix_start, python_home, 8);
 WSGIX_AT(wsgix_start, process_group, 16);
@@ -58,6 +58,10 @@ WSGIX_AT(wsgix_start, stacks_fd, 132);
 WSGIX_AT(wsgix_start, interpreter_limit, 136);
 WSGIX_AT(wsgix_start, count_failure, 144);
 WSGIX_AT(wsgix_start, failures_context, 152);
+WSGIX_AT(wsgix_start, environment, 160);
+WSGIX_AT(wsgix_start, environment_count, 168);
+WSGIX_AT(wsgix_start, switch_interval, 176);
+WSGIX_AT(wsgix_start, restrict_signals, 184);
 
 WSGIX_SIZE(wsgix_response_head, 40);
 WSGIX_AT(wsgix_response_head, status, 0);
@@ -84,7 +88,7 @@ WSGIX_AT(wsgix_script, modified_us, 48);
 WSGIX_AT(wsgix_script, reloading, 56);
 WSGIX_AT(wsgix_script, named_by_request, 57);
 
-WSGIX_SIZE(wsgix_request, 144);
+WSGIX_SIZE(wsgix_request, 152);
 WSGIX_AT(wsgix_request, stream, 0);
 WSGIX_AT(wsgix_request, calls, 8);
 WSGIX_AT(wsgix_request, script, 16);
@@ -97,6 +101,7 @@ WSGIX_AT(wsgix_request, request_start, 112);
 WSGIX_AT(wsgix_request, queue_start, 120);
 WSGIX_AT(wsgix_request, daemon_start, 128);
 WSGIX_AT(wsgix_request, id, 136);
+WSGIX_AT(wsgix_request, request_rec, 144);
 
 WSGIX_SIZE(wsgix_outcome, 12);
 WSGIX_AT(wsgix_outcome, kind, 0);

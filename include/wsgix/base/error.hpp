@@ -78,6 +78,8 @@ enum class ErrorCode : std::uint16_t {
   ScriptOutsideJail = 3012,      ///< chroot=
   GroupServesNoRequests = 3013,  ///< threads=0
   ServiceWithoutScripts = 3014,  ///< threads=0 without a WSGIImportScript (warning)
+  ValueAdjusted = 3015,          ///< another value is used than the one that is written (warning)
+  ProcessGroupForbidden = 3016,  ///< WSGIRestrictProcess
 
   // 4000: finding and starting a Python
   PythonHomeUnusable = 4001,
@@ -98,7 +100,8 @@ enum class ErrorCode : std::uint16_t {
   ScriptUsesPython2 = 5008,     ///< execfile, print statement, ...
   ScriptHasNul = 5009,
   ScriptReloadHookFailed = 5010,
-  ThreadHoldsUpExit = 5014,  ///< warning
+  ThreadHoldsUpExit = 5014,     ///< warning
+  SignalHandlerIgnored = 5015,  ///< information
 
   // 6000: a request
   ApplicationRaised = 6001,

@@ -58,8 +58,10 @@ struct DaemonSettings {
   std::string script_group;
 
   // Python
-  std::string python_home;
+  std::string python_home;  ///< as written: "prefix:exec_prefix" too
   std::vector<std::string> python_path;
+  std::string python_eggs;     ///< PYTHON_EGG_CACHE
+  double switch_interval = 0;  ///< seconds; zero: Python's own
 
   // time; zero: off unless said otherwise
   milliseconds startup_timeout{};
@@ -92,6 +94,10 @@ struct DaemonSettings {
   /// Sub-interpreters of a process that names chosen by requests may make.
   int interpreter_limit = kInterpreterLimit;
 
+  // of the sockets between httpd and the processes, bytes; 0: the system's own
+  std::int64_t send_buffer_size = 0;
+  std::int64_t receive_buffer_size = 0;
+
   // buffering, bytes; 0: off
   std::int64_t request_buffering_bytes = 1 << 20;
   std::int64_t response_buffering_bytes = 8 << 20;
@@ -102,11 +108,13 @@ struct DaemonSettings {
   bool operator==(const DaemonSettings&) const = default;
 };
 
-/// "30", "30s", "500ms", "2min" or "1h", up to one year; nothing for any other text.
+/// "30", "30s", "500ms", "2min", "2m" or "1h", up to one year; nothing for any other text.
 std::optional<milliseconds> span_of_time(std::string_view value);
 
-/// Applies one "name=value" of WSGIDaemonProcess. Strict: a number is a number.
-Result<void> set_option(DaemonSettings& settings, std::string_view name, std::string_view value);
+/// Applies one "name=value" of WSGIDaemonProcess. Strict: a number is a number. The text says what
+/// is used instead of a value that cannot be, for a warning; it is empty when all is as written.
+Result<std::string> set_option(DaemonSettings& settings, std::string_view name,
+                               std::string_view value);
 
 /// How long a request may run by request-timeout=: S * (1 + ln threads), as the contract has it;
 /// zero: no limit.
@@ -149,6 +157,9 @@ struct HostSettings {
 
   std::string runtime_directory;  ///< holds wsgix-runtime.abi3.so
   std::string default_python;     ///< file name or path of the libpython to use without a home
+  std::vector<std::string> python_environment;  ///< wsgix_start.environment
+  bool case_sensitive = true;                   ///< WSGICaseSensitivity
+  bool restrict_signal = true;
   bool restrict_stdin = false;
   bool restrict_stdout = false;
   std::uint32_t httpd_version[3] = {0, 0, 0};
@@ -168,6 +179,10 @@ struct HostSettings {
 std::optional<std::int64_t> parse_size(std::string_view value);
 /// Digits and nothing else.
 std::optional<std::int64_t> parse_number(std::string_view value);
+/// The same, but for a minus.
+std::optional<std::int64_t> parse_signed(std::string_view value);
+/// "0.005": above 0, up to a million, without an exponent.
+std::optional<double> positive_number(std::string_view value);
 /// Directories between colons; empty ones do not count.
 std::vector<std::string> split_path(std::string_view value);
 

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 
 #include "wsgix/base/result.hpp"
 #include "wsgix/base/unique_fd.hpp"
@@ -25,6 +26,9 @@ Result<Peer> peer_of(int socket);
 /// when it is better to wait until the socket is writable. At most `most`. A broken socket has
 /// room: writing to it is what reports the failure.
 std::size_t socket_room(int socket, std::size_t most) noexcept;
+
+/// SO_SNDBUF and SO_RCVBUF, bytes; zero: left as it is. The kernel takes what it may.
+void set_buffer_sizes(int socket, std::int64_t send, std::int64_t receive) noexcept;
 
 /// For any descriptor that another process has passed. close(2) waits for a socket's unsent bytes
 /// when its last holder has asked for that (SO_LINGER), up to 18 hours: whoever passes one could

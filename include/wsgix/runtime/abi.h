@@ -86,6 +86,12 @@ typedef struct wsgix_start {
    * the process has no companions. */
   uint64_t (*count_failure)(void* context, uint64_t failure);
   void* failures_context;
+  /* "PYTHONOPTIMIZE=2" and the like, for Python's own start: they are in the environment only
+   * while it lasts, so that programs which the application starts do not see them. */
+  const wsgix_text* environment;
+  size_t environment_count;
+  double switch_interval;   /* sys.setswitchinterval(), seconds; 0: Python's own */
+  uint8_t restrict_signals; /* 1: signal.signal() does nothing, but in forked processes */
 } wsgix_start;
 
 /* ---- one request ------------------------------------------------------------------------- */
@@ -162,6 +168,7 @@ typedef struct wsgix_request {
   double queue_start;     /* 0 in embedded mode */
   double daemon_start;    /* 0 in embedded mode */
   uint64_t id;            /* never used twice in a process; 0: cannot be interrupted */
+  void* request_rec; /* apache.request_rec of the environ (WSGIPassApacheRequest); NULL: none */
 } wsgix_request;
 
 /* Why a running request is interrupted. */

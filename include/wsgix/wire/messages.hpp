@@ -48,6 +48,7 @@ struct RequestHead {
   static constexpr std::uint8_t kHasBody = 1;          ///< RequestBody and RequestEnd follow
   static constexpr std::uint8_t kExpectsContinue = 2;  ///< they follow only after WantBody
   static constexpr std::uint8_t kHttps = 4;
+  static constexpr std::uint8_t kIgnoresActivity = 8;  ///< does not push inactivity-timeout forward
 
   std::uint8_t flags = 0;
   std::int64_t content_length = -1;   ///< -1: unknown

@@ -39,6 +39,15 @@ const Accepted kAccepted[] = {
      [](auto& s) {
        return s.python_path == std::vector<std::string>{"/a", "/b"};
      }},
+    {"python-eggs", "/var/cache/eggs", [](auto& s) { return s.python_eggs == "/var/cache/eggs"; }},
+    {"switch-interval", "0.01", [](auto& s) { return s.switch_interval == 0.01; }},
+    {"send-buffer-size", "0", [](auto& s) { return s.send_buffer_size == 0; }},
+    {"send-buffer-size", "64k", [](auto& s) { return s.send_buffer_size == 64 << 10; }},
+    {"receive-buffer-size", "512", [](auto& s) { return s.receive_buffer_size == 512; }},
+    {"header-buffer-size", "0", [](auto& s) { return s == DaemonSettings{}; }},
+    {"response-buffer-size", "0", [](auto& s) { return s == DaemonSettings{}; }},
+    {"response-flush-delay", "0", [](auto& s) { return s == DaemonSettings{}; }},
+    {"server-metrics", "off", [](auto& s) { return s == DaemonSettings{}; }},
     {"startup-timeout", "30", [](auto& s) { return s.startup_timeout == 30s; }},
     {"graceful-timeout", "30s", [](auto& s) { return s.graceful_timeout == 30s; }},
     {"shutdown-timeout", "2min", [](auto& s) { return s.shutdown_timeout == 2min; }},
@@ -93,6 +102,7 @@ TEST(DaemonSettings, TakesEveryOptionOfTheGrammar) {
     const auto set = set_option(settings, name, value);
 
     ASSERT_TRUE(set) << name << ": " << set.error().what;
+    EXPECT_EQ(*set, "") << name << "=" << value;
     EXPECT_TRUE(holds(settings)) << name << "=" << value;
   }
 }
@@ -112,7 +122,6 @@ TEST(DaemonSettings, RefusesImpossibleValuesNamingOptionValueAndRange) {
     const char* range;
   } refused[] = {
       {"processes", "0", "from 1 to 1024"},
-      {"processes", "1025", "from 1 to 1024"},
       {"threads", "abc", "from 0 to 4096"},
       {"threads", "5x", "from 0 to 4096"},
       {"threads", " 5", "from 0 to 4096"},
@@ -121,19 +130,32 @@ TEST(DaemonSettings, RefusesImpossibleValuesNamingOptionValueAndRange) {
       {"threads", "99999999999999999999", "from 0 to 4096"},
       {"maximum-requests", "-1", "from 0"},
       {"umask", "0888", "octal"},
-      {"umask", "1000", "octal"},
       {"umask", "-1", "octal"},
       {"home", "srv", "absolute"},
-      {"python-home", "venv", "absolute"},
       {"user", "", "empty"},
-      {"python-path", ":", "empty"},
-      {"graceful-timeout", "1m", "30s, 500ms, 2min"},
       {"cpu-time-limit", "1500ms", "whole number of seconds"},
       {"interrupt-on-disconnect", "yes", "On or Off"},
-      {"cpu-priority", "20", "-20 to 19"},
-      {"cpu-priority", "-21", "-20 to 19"},
-      {"stack-size", "0", "64k to 1g"},
-      {"stack-size", "65535", "64k to 1g"},
+      {"graceful-timeout", "9999d", "0 to"},
+      {"umask", "", "octal"},
+      {"cpu-priority", "nice", "-20 to 19"},
+      {"cpu-priority", "--1", "-20 to 19"},
+      {"stack-size", "0", "256k"},
+      {"stack-size", "8mb", "256k"},
+      {"switch-interval", "0", "positive"},
+      {"switch-interval", "-0.5", "positive"},
+      {"switch-interval", "nan", "positive"},
+      {"switch-interval", "inf", "positive"},
+      {"switch-interval", "1e3", "positive"},
+      {"switch-interval", "0.01s", "positive"},
+      {"send-buffer-size", "511", "0 or a size from 512"},
+      {"receive-buffer-size", "small", "0 or a size from 512"},
+      {"header-buffer-size", "8191", "0 or a size from 8k"},
+      {"response-buffer-size", "65535", "0 or a size from 64k"},
+      {"response-flush-delay", "-1", "milliseconds"},
+      {"response-flush-delay", "5ms", "milliseconds"},
+      {"server-metrics", "yes", "On or Off"},
+      {"python-eggs", "", "empty"},
+      {"python-home", "", "empty"},
       {"warmup", "health", "a path such as /health"},
       {"memory-recycle", "512m,512m", "HARD larger"},
       {"memory-recycle", "512m,", "SOFT,HARD"},
@@ -142,8 +164,6 @@ TEST(DaemonSettings, RefusesImpossibleValuesNamingOptionValueAndRange) {
       {"graceful-timeout", "-1", "0 to"},
       {"graceful-timeout", "s", "30s"},
       {"graceful-timeout", "1.5", "30s"},
-      {"graceful-timeout", "9999h", "0 to"},
-      {"graceful-timeout", "99999999999999999999", "0 to"},
       {"request-buffering", "", "64k, 8m"},
       {"response-buffering", "8mb", "64k, 8m"},
       {"interpreter-limit", "0", "from 1 to 100000"},
@@ -171,15 +191,64 @@ TEST(DaemonSettings, RefusesImpossibleValuesNamingOptionValueAndRange) {
   }
 }
 
-TEST(DaemonSettings, TellsAnOptionOfLaterFromATypingMistake) {
+struct Adjusted {
+  const char* name;
+  const char* value;
+  const char* instead;  ///< a part of what is said
+  std::function<bool(const DaemonSettings&)> holds;
+};
+
+/// mod_wsgi starts with all of them.
+const Adjusted kAdjusted[] = {
+    {"processes", "1025", "1024 is used", [](auto& s) { return s.processes == 1024; }},
+    {"threads", "65533", "4096 is used", [](auto& s) { return s.threads == 4096; }},
+    {"listen-backlog", "65536", "65535 is used", [](auto& s) { return s.listen_backlog == 65535; }},
+    {"maximum-requests", "1000000001", "1000000000 is used",
+     [](auto& s) { return s.maximum_requests == 1'000'000'000; }},
+    {"umask", "01777", "0777 is used", [](auto& s) { return s.umask == 0777; }},
+    {"cpu-priority", "99", "19 is used", [](auto& s) { return s.cpu_priority == 19; }},
+    {"cpu-priority", "-21", "-20 is used", [](auto& s) { return s.cpu_priority == -20; }},
+    {"stack-size", "16384", "64k is used, the least",
+     [](auto& s) { return s.stack_size == 64 << 10; }},
+    {"stack-size", "2g", "1g is used, the most", [](auto& s) { return s.stack_size == 1 << 30; }},
+    {"memory-limit", "9223372036854775807", "1024g is used",
+     [](auto& s) { return s.memory_limit == std::int64_t{1} << 40; }},
+    {"deadlock-timeout", "999999999", "one year",
+     [](auto& s) { return s.deadlock_timeout == std::chrono::hours(8760); }},
+    {"deadlock-timeout", "99999999999999999999", "one year",
+     [](auto& s) { return s.deadlock_timeout == std::chrono::hours(8760); }},
+    {"request-timeout", "1m", "minutes", [](auto& s) { return s.request_timeout == 1min; }},
+    {"display-name", "", "as if", [](auto& s) { return s == DaemonSettings{}; }},
+    {"lang", "", "as if", [](auto& s) { return s == DaemonSettings{}; }},
+    {"locale", "", "as if", [](auto& s) { return s == DaemonSettings{}; }},
+    {"python-path", "", "as if", [](auto& s) { return s == DaemonSettings{}; }},
+    {"python-path", ":", "as if", [](auto& s) { return s == DaemonSettings{}; }},
+    {"supplementary-groups", "", "no group but",
+     [](auto& s) { return s.supplementary_groups_given && s.supplementary_groups.empty(); }},
+    {"server-metrics", "On", "no effect", [](auto& s) { return s == DaemonSettings{}; }},
+    {"header-buffer-size", "65536", "head-limit=", [](auto& s) { return s == DaemonSettings{}; }},
+    {"response-buffer-size", "64k", "no effect", [](auto& s) { return s == DaemonSettings{}; }},
+    {"response-flush-delay", "5", "no effect", [](auto& s) { return s == DaemonSettings{}; }},
+};
+
+TEST(DaemonSettings, SaysWhatIsUsedInsteadOfWhatCannotBe) {
+  for (const auto& [name, value, instead, holds] : kAdjusted) {
+    DaemonSettings settings;
+
+    const auto set = set_option(settings, name, value);
+
+    ASSERT_TRUE(set) << name << ": " << set.error().what;
+    EXPECT_NE(set->find(instead), std::string::npos) << name << "=" << value << ": " << *set;
+    EXPECT_TRUE(holds(settings)) << name << "=" << value;
+  }
+}
+
+TEST(DaemonSettings, TellsATypingMistakeFromNonsense) {
   DaemonSettings settings;
 
-  const auto later = set_option(settings, "python-eggs", "/srv");
   const auto mistyped = set_option(settings, "thread", "5");
   const auto nonsense = set_option(settings, "colour-of-the-bikeshed", "red");
 
-  EXPECT_EQ(later.error().code, ErrorCode::OptionNotAvailable);
-  EXPECT_NE(later.error().what.find("python-eggs"), std::string::npos);
   EXPECT_EQ(mistyped.error().code, ErrorCode::UnknownOption);
   EXPECT_EQ(mistyped.error().remedy, "did you mean threads=?");
   EXPECT_EQ(nonsense.error().code, ErrorCode::UnknownOption);
@@ -229,6 +298,10 @@ HostSettings unusual() {
   daemon.socket_user = "www-data";
   daemon.python_home = "/venv";
   daemon.python_path = {"/a:b", "", std::string("nul\0byte", 8)};
+  daemon.python_eggs = "/var/cache/eggs";
+  daemon.switch_interval = 0.1;
+  daemon.send_buffer_size = 24;
+  daemon.receive_buffer_size = 25;
   daemon.startup_timeout = 1ms;
   daemon.graceful_timeout = 2s;
   daemon.eviction_timeout = 0ms;
@@ -277,6 +350,9 @@ HostSettings unusual() {
   host.start_delay_ms = 250;
   host.runtime_directory = "/usr/lib/wsgix";
   host.default_python = "libpython3.11.so.1.0";
+  host.python_environment = {"PYTHONOPTIMIZE=2", ""};
+  host.case_sensitive = false;
+  host.restrict_signal = false;
   host.restrict_stdin = true;
   host.restrict_stdout = true;
   host.httpd_version[0] = 2;

@@ -70,5 +70,28 @@ TEST_F(SocketRoom, OfABrokenSocketLetsTheWriteReportIt) {
   EXPECT_GT(socket_room(writer_.get(), kMost), 0u);
 }
 
+int buffer_size(int socket, int option) {
+  int size = 0;
+  socklen_t length = sizeof size;
+  EXPECT_EQ(::getsockopt(socket, SOL_SOCKET, option, &size, &length), 0);
+  return size;
+}
+
+TEST(BufferSizes, AreSetWhereTheyAreGiven) {
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  const UniqueFd one(ends[0]);
+  const UniqueFd other(ends[1]);
+  const int before = buffer_size(one.get(), SO_RCVBUF);
+
+  set_buffer_sizes(one.get(), 32768, 0);
+
+  EXPECT_GE(buffer_size(one.get(), SO_SNDBUF), 32768);
+  EXPECT_LT(buffer_size(one.get(), SO_SNDBUF), before);
+  EXPECT_EQ(buffer_size(one.get(), SO_RCVBUF), before);
+  set_buffer_sizes(one.get(), 0, 16384);
+  EXPECT_LT(buffer_size(one.get(), SO_RCVBUF), before);
+}
+
 }  // namespace
 }  // namespace wsgix::os
