@@ -192,6 +192,17 @@ void warn_of_missing_script(ServerConfig& main, const server_rec& server, const 
                                       ") names " + alias.target + ", which does not exist"}});
 }
 
+void warn_of_missing_handlers(ServerConfig& main, const server_rec& server) {
+  for (const HandlerScript* handler : config_of(server).handler_scripts) {
+    struct stat info {};
+    if (::stat(handler->script.c_str(), &info) == 0) continue;
+    main.warnings.push_back({&server,
+                             {ErrorCode::ScriptMissing,
+                              "WSGIHandlerScript " + handler->handler + " (" + handler->place +
+                                  ") names " + handler->script + ", which does not exist"}});
+  }
+}
+
 void warn_of_unknown_groups(ServerConfig& main, const server_rec& server) {
   for (const GroupMention& mention : config_of(server).mentions) {
     if (mention.name.empty() || main.registry->find(mention.name) != nullptr) continue;
@@ -211,6 +222,7 @@ Result<void> check_server(apr_pool_t& pool, ServerConfig& main, const GroupRegis
     if (auto fine = check_import(registry, server, import); !fine) return fine;
   }
   warn_of_unknown_groups(main, server);
+  warn_of_missing_handlers(main, server);
   const std::vector<ScriptAlias>& aliases = config_of(server).aliases;
   // The main server's aliases stand at the end of each virtual host's list: look at them once.
   const std::size_t inherited = server.is_virtual ? main.aliases.size() : 0;

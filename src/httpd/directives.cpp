@@ -247,6 +247,8 @@ const command_rec kDirectives[] = {
                      "URL path, script, [process-group=] [application-group=] [callable-object=] [pass-authorization=]"),
     AP_INIT_RAW_ARGS("WSGIScriptAliasMatch", (take_raw<add_script_alias_match>), nullptr, RSRC_CONF,
                      "regular expression, script, options of WSGIScriptAlias"),
+    AP_INIT_RAW_ARGS("WSGIHandlerScript", (take_raw<add_handler_script>), nullptr, RSRC_CONF | ACCESS_CONF,
+                     "name of a handler, script, [process-group=] [application-group=] [pass-authorization=]"),
     AP_INIT_RAW_ARGS("WSGIImportScript", (take_raw<add_import_script>), nullptr, RSRC_CONF,
                      "script, process-group=, application-group="),
     AP_INIT_RAW_ARGS("WSGIDaemonProcess", (take_raw<add_daemon_process>), nullptr, RSRC_CONF,
@@ -337,7 +339,6 @@ const command_rec kDirectives[] = {
     later("WSGIAuthGroupScript"),
     later("WSGIAuthUserScript"),
     later("WSGIDispatchScript"),
-    later("WSGIHandlerScript"),
     later("<WSGIInterpreterOptions"),
     {},
 };

@@ -21,6 +21,7 @@ void warn_of_value(Line& line, const Option& option, const std::string& instead)
 
 // Setters that have a file of their own.
 Result<void> add_script_alias(Line& line, std::string_view rest);
+Result<void> add_handler_script(Line& line, std::string_view rest);
 Result<void> add_import_script(Line& line, std::string_view rest);
 Result<void> add_script_alias_match(Line& line, std::string_view rest);
 Result<void> add_daemon_process(Line& line, std::string_view rest);

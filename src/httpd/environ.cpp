@@ -162,7 +162,7 @@ void add_request(request_rec& r, const Route& route, Builder& out) {
   out.add("QUERY_STRING", or_empty(r.args));
   out.add("SCRIPT_NAME", route.script_name);
   out.add("PATH_INFO", route.path_info);
-  out.add("SCRIPT_FILENAME", route.script);
+  out.add("SCRIPT_FILENAME", route.resource);
   add_folder(route, "DOCUMENT_ROOT", ap_document_root(&r), out);
   add_folder(route, "CONTEXT_DOCUMENT_ROOT", ap_context_document_root(&r), out);
   out.add_if_set("CONTEXT_PREFIX", ap_context_prefix(&r));
@@ -199,7 +199,8 @@ void add_own(request_rec& r, const Route& route, Builder& out) {
   if (connection.log_id == nullptr)
     ap_run_generate_log_id(&connection, nullptr, &connection.log_id);
   out.add("mod_wsgi.request_handler", or_empty(r.handler));
-  out.add("mod_wsgi.handler_script", "");
+  out.add("mod_wsgi.handler_script",
+          route.is_by_handler_script ? route.script : std::string_view());
   out.add("mod_wsgi.script_name", route.script_name);
   out.add("mod_wsgi.path_info", route.path_info);
   out.add("mod_wsgi.listener_host", or_empty(connection.local_ip));

@@ -27,10 +27,13 @@ ChunkedRequest chunked_request_of(const request_rec& r) {
 bool is_ours(const request_rec& r) {
   if (r.handler == nullptr) return false;
   const std::string_view handler = r.handler;
-  return handler == kScriptHandler || handler == kScriptHandlerType;
+  return handler == kScriptHandler || handler == kScriptHandlerType ||
+         find_handler_script(config_of(r), handler) != nullptr;
 }
 
 Verdict check_script(request_rec& r) {
+  // What the URL names is not executed then, and need not be there.
+  if (find_handler_script(config_of(r), r.handler) != nullptr) return OK;
   const bool aliased = is_script_alias(r);
   const std::string file = or_empty(r.filename);
   if (!aliased && (ap_allow_options(&r) & OPT_EXECCGI) == 0) {
@@ -107,7 +110,7 @@ Verdict find_length(request_rec& r, BodyFacts& body) {
 /// script-user= and script-group=; whoever executes the script looks again at what it opens.
 Verdict check_owner(const request_rec& r, const Route& route) {
   if (route.group == nullptr || !route.group->script_owner.is_given()) return OK;
-  const Result<void> fine = os::check_owner(or_empty(r.filename), route.group->script_owner);
+  const Result<void> fine = os::check_owner(std::string(route.file), route.group->script_owner);
   if (fine) return OK;
   Error error = fine.error();
   error.what = "process group '" + route.group->settings.name + "': " + error.what;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "routing.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cstdlib>
 
@@ -55,11 +57,54 @@ wsgi::GroupNameFacts facts_of(request_rec& r, const Route& route) {
   return facts;
 }
 
-/// The alias's own option, else what the directives say.
-const char* chosen(const request_rec& r, const char* note, const char* directive,
-                   const char* otherwise) {
-  if (const char* own = apr_table_get(r.notes, note)) return own;
+/// The option of the line that maps to the script, else what the directives say.
+const char* chosen(const char* own, const char* directive, const char* otherwise) {
+  if (own != nullptr) return own;
   return directive != nullptr ? directive : otherwise;
+}
+
+/// What is written for the request, before anything is expanded.
+struct Written {
+  const char* process_group;
+  const char* application_group;
+  const char* callable;
+};
+
+const char* text_of(const std::optional<std::string>& text) {
+  return text ? text->c_str() : nullptr;
+}
+
+Written written_for(const request_rec& r, const DirConfig& config, const HandlerScript* handler) {
+  const auto own = [&](const char* note, std::optional<std::string> RouteOptions::*option) {
+    return handler != nullptr ? text_of(handler->*option) : apr_table_get(r.notes, note);
+  };
+  return {chosen(own(kNoteProcessGroup, &RouteOptions::process_group), config.process_group, ""),
+          chosen(own(kNoteApplicationGroup, &RouteOptions::application_group),
+                 config.application_group, "%{RESOURCE}"),
+          handler != nullptr
+              ? kHandlerCallable
+              : chosen(apr_table_get(r.notes, kNoteCallable), config.callable, "application")};
+}
+
+bool passes_authorization(const request_rec& r, const DirConfig& config,
+                          const HandlerScript* handler) {
+  const bool otherwise = config.pass_authorization.value_or(false);
+  if (handler != nullptr) return handler->pass_authorization.value_or(otherwise);
+  const char* const own = apr_table_get(r.notes, kNotePassAuthorization);
+  return own != nullptr ? *own == '1' : otherwise;
+}
+
+/// Which file is executed, and which one the URL names.
+void find_files(const request_rec& r, const HandlerScript* handler, Route& route) {
+  route.resource = route.file = or_empty(r.filename);
+  route.script_modified_us = std::max<std::int64_t>(r.finfo.mtime, 0);
+  if (handler == nullptr) return;
+  route.is_by_handler_script = true;
+  route.file = handler->script;
+  struct stat info {};
+  const bool is_there = ::stat(handler->script.c_str(), &info) == 0;
+  route.script_modified_us =
+      is_there ? std::int64_t{info.st_mtim.tv_sec} * 1'000'000 + info.st_mtim.tv_nsec / 1'000 : 0;
 }
 
 Result<const Group*> find_group(const request_rec& r, const std::string& name) {
@@ -93,8 +138,8 @@ Result<void> check_allowed(const request_rec& r, const NameList* allowed, const 
                     " is not one that WSGIRestrictProcess allows here");
 }
 
-Result<std::string_view> script_in_jail(const request_rec& r, const Group& group) {
-  const std::string_view file = or_empty(r.filename);
+Result<std::string_view> script_in_jail(const request_rec& r, std::string_view file,
+                                        const Group& group) {
   const std::string& jail = group.settings.chroot;
   if (jail.empty()) return file;
   if (const auto inside = config::path_in_jail(jail, file)) return *inside;
@@ -108,27 +153,22 @@ Result<std::string_view> script_in_jail(const request_rec& r, const Group& group
 
 Result<Route> route(request_rec& r) {
   const DirConfig& config = config_of(r);
+  const HandlerScript* const handler = find_handler_script(config, or_empty(r.handler));
   Route route;
   split_path(r, route);
+  find_files(r, handler, route);
   route.script_reloading = config.script_reloading.value_or(ScriptReloading::On);
-  route.script_modified_us = std::max<std::int64_t>(r.finfo.mtime, 0);
   route.ignores_activity = config.ignore_activity.value_or(false);
   route.pass_apache_request = config.pass_apache_request.value_or(false);
-  route.pass_authorization = config.pass_authorization.value_or(false);
-  if (const char* own = apr_table_get(r.notes, kNotePassAuthorization)) {
-    route.pass_authorization = *own == '1';
-  }
+  route.pass_authorization = passes_authorization(r, config, handler);
 
+  const Written written = written_for(r, config, handler);
   const wsgi::GroupNameFacts facts = facts_of(r, route);
-  const char* const application_group =
-      chosen(r, kNoteApplicationGroup, config.application_group, "%{RESOURCE}");
-  route.application_group = wsgi::expand_group_name(application_group, facts);
-  route.named_by_request = wsgi::is_named_by_request(application_group);
-  route.callable =
-      wsgi::expand_callable_name(chosen(r, kNoteCallable, config.callable, "application"), facts);
-  route.script = or_empty(r.filename);
-  const std::string group =
-      wsgi::expand_group_name(chosen(r, kNoteProcessGroup, config.process_group, ""), facts);
+  route.application_group = wsgi::expand_group_name(written.application_group, facts);
+  route.named_by_request = wsgi::is_named_by_request(written.application_group);
+  route.callable = wsgi::expand_callable_name(written.callable, facts);
+  route.script = route.file;
+  const std::string group = wsgi::expand_group_name(written.process_group, facts);
   if (auto allowed = check_allowed(r, config.allowed_groups, group); !allowed) {
     return failed(allowed);
   }
@@ -136,9 +176,10 @@ Result<Route> route(request_rec& r) {
     const Result<const Group*> found = find_group(r, group);
     if (!found) return failed(found);
     route.group = *found;
-    const Result<std::string_view> script = script_in_jail(r, **found);
+    const Result<std::string_view> script = script_in_jail(r, route.file, **found);
     if (!script) return failed(script);
     route.script = *script;
+    if (!route.is_by_handler_script) route.resource = *script;
     route.deadline.span = (*found)->settings.request_deadline;
   } else if (route.script_reloading == ScriptReloading::Rolling) {
     route.script_reloading = ScriptReloading::On;  // no other process could take over from this one

@@ -21,9 +21,12 @@ struct Route {
   bool ignores_activity = false;     ///< WSGIIgnoreActivity
   bool pass_apache_request = false;  ///< embedded mode
   // Views of the request's own memory, or of the request's pool.
-  std::string_view script;  ///< its file, as the process that executes it sees it
+  std::string_view script;    ///< its file, as the process that executes it sees it
+  std::string_view file;      ///< the same, as httpd sees it
+  std::string_view resource;  ///< what the URL names: the script, but with WSGIHandlerScript
   std::string_view script_name;
   std::string_view path_info;
+  bool is_by_handler_script = false;
 
   /// Borrows from this route.
   wsgi::ScriptRef script_ref() const noexcept {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// WSGIScriptAlias and WSGIScriptAliasMatch: one line of the ordered list of aliases.
+// WSGIScriptAlias and WSGIScriptAliasMatch: one line of the ordered list of aliases; and
+// WSGIHandlerScript, whose line has the same options.
 #include "directives.hpp"
+#include "pool.hpp"
 #include "words.hpp"
 #include "wsgix/wsgi/environ.hpp"
 
@@ -26,73 +28,103 @@ Result<void> set_flag(const Line& line, std::optional<bool>& into, const std::st
   return {};
 }
 
-Result<void> set_option(const Line& line, ScriptAlias& alias, const Option& option) {
+/// `callable`: where callable-object= goes; nullptr: there is no such option.
+Result<void> set_option(const Line& line, RouteOptions& options,
+                        std::optional<std::string>* callable, const Option& option) {
   const std::string& name = option.name;
   const std::string& value = option.value;
-  if (name == "process-group") return set_name(line, "process group", alias.process_group, value);
+  if (name == "process-group") return set_name(line, "process group", options.process_group, value);
   if (name == "application-group") {
-    return set_name(line, "application group", alias.application_group, value);
+    return set_name(line, "application group", options.application_group, value);
   }
-  if (name == "callable-object") return set_name(line, "callable object", alias.callable, value);
-  if (name == "pass-authorization") return set_flag(line, alias.pass_authorization, value);
+  if (name == "callable-object" && callable != nullptr) {
+    return set_name(line, "callable object", *callable, value);
+  }
+  if (name == "pass-authorization") return set_flag(line, options.pass_authorization, value);
   return failed(ErrorCode::UnknownOption,
-                std::string(line.cmd.cmd->name) +
-                    ": Invalid option to WSGI script alias definition: '" + name +
-                    "' is not one of process-group, application-group, callable-object, "
-                    "pass-authorization");
+                std::string(line.cmd.cmd->name) + ": Invalid option to WSGI script definition: '" +
+                    name + "' is not one of process-group, application-group, " +
+                    (callable != nullptr ? "callable-object, " : "") + "pass-authorization");
 }
 
-Result<ScriptAlias> parse(Line& line, std::string_view rest) {
-  ScriptAlias alias;
-  alias.place = place_of(line.cmd);
-  for (std::string* word : {&alias.location, &alias.target}) {
+/// Two words and the options behind them.
+Result<void> parse(Line& line, std::string_view rest, const char* first_word, std::string& first,
+                   std::string& script, RouteOptions& options,
+                   std::optional<std::string>* callable) {
+  for (std::string* word : {&first, &script}) {
     Result<std::string> taken = take_word(rest);
     if (!taken) return refused(line, taken.error().what);
     *word = std::move(*taken);
   }
-  if (alias.location.empty() || alias.target.empty()) {
-    return refused(line, std::string(line.cmd.cmd->name) +
-                             " requires at least two arguments, a URL path and a script");
+  if (first.empty() || script.empty()) {
+    return refused(line, std::string(line.cmd.cmd->name) + " requires at least two arguments, " +
+                             first_word + " and a script");
   }
   while (!at_end(rest)) {
     const Result<Option> option = take_option(rest);
     if (!option) {
       return failed(option.error().code,
                     std::string(line.cmd.cmd->name) +
-                        ": Invalid option to WSGI script alias definition: " + option.error().what);
+                        ": Invalid option to WSGI script definition: " + option.error().what);
     }
-    if (const Result<void> set = set_option(line, alias, *option); !set)
-      return failed(set.error().code, set.error().what);
+    if (auto set = set_option(line, options, callable, *option); !set) return set;
     warn_of_value(line, *option, {});
   }
+  return {};
+}
+
+Result<ScriptAlias> parse_alias(Line& line, std::string_view rest) {
+  ScriptAlias alias;
+  alias.place = place_of(line.cmd);
+  const auto parsed =
+      parse(line, rest, "a URL path", alias.location, alias.target, alias, &alias.callable);
+  if (!parsed) return failed(parsed);
   return alias;
 }
 
+void mention(Line& line, const RouteOptions& options, const std::string& place) {
+  if (!options.process_group || !wsgi::is_literal_group_name(*options.process_group)) return;
+  line.server.mentions.push_back(
+      {*options.process_group, std::string(line.cmd.cmd->name) + " process-group=", place});
+}
+
 void remember(Line& line, ScriptAlias alias) {
-  if (alias.process_group && wsgi::is_literal_group_name(*alias.process_group)) {
-    line.server.mentions.push_back(
-        {*alias.process_group, std::string(line.cmd.cmd->name) + " process-group=", alias.place});
-  }
+  mention(line, alias, alias.place);
   line.server.aliases.push_back(std::move(alias));
 }
 
 }  // namespace
 
 Result<void> add_script_alias(Line& line, std::string_view rest) {
-  Result<ScriptAlias> alias = parse(line, rest);
+  Result<ScriptAlias> alias = parse_alias(line, rest);
   if (!alias) return failed(alias);
   remember(line, std::move(*alias));
   return {};
 }
 
 Result<void> add_script_alias_match(Line& line, std::string_view rest) {
-  Result<ScriptAlias> alias = parse(line, rest);
+  Result<ScriptAlias> alias = parse_alias(line, rest);
   if (!alias) return failed(alias);
   alias->pattern = ap_pregcomp(line.cmd.pool, alias->location.c_str(), AP_REG_EXTENDED);
   if (alias->pattern == nullptr) {
     return refused(line, "Regular expression could not be compiled: " + alias->location);
   }
   remember(line, std::move(*alias));
+  return {};
+}
+
+Result<void> add_handler_script(Line& line, std::string_view rest) {
+  HandlerScript& handler = make_in_pool<HandlerScript>(line.cmd.pool);
+  handler.place = place_of(line.cmd);
+  auto parsed =
+      parse(line, rest, "a handler's name", handler.handler, handler.script, handler, nullptr);
+  if (!parsed) return parsed;
+  mention(line, handler, handler.place);
+  HandlerScripts& scripts = make_in_pool<HandlerScripts>(line.cmd.pool);
+  if (line.directory.handler_scripts != nullptr) scripts = *line.directory.handler_scripts;
+  scripts.push_back(&handler);
+  line.directory.handler_scripts = &scripts;
+  line.server.handler_scripts.push_back(&handler);
   return {};
 }
 

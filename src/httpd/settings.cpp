@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "settings.hpp"
 
+#include <algorithm>
+
 #include "pool.hpp"
 
 namespace wsgix::httpd {
@@ -38,6 +40,15 @@ const ServerConfig& config_of(const server_rec& server) {
       ap_get_module_config(server.module_config, &wsgi_module));
 }
 
+const HandlerScript* find_handler_script(const DirConfig& config,
+                                         std::string_view handler) noexcept {
+  if (config.handler_scripts == nullptr) return nullptr;
+  const auto found =
+      std::find_if(config.handler_scripts->rbegin(), config.handler_scripts->rend(),
+                   [&](const HandlerScript* one) { return one->handler == handler; });
+  return found == config.handler_scripts->rend() ? nullptr : *found;
+}
+
 void merge_into(DirConfig& outer, const DirConfig& inner) {
   prefer(outer.process_group, inner.process_group);
   prefer(outer.application_group, inner.application_group);
@@ -52,6 +63,7 @@ void merge_into(DirConfig& outer, const DirConfig& inner) {
   prefer(outer.error_override, inner.error_override);
   prefer(outer.local_redirect, inner.local_redirect);
   prefer(outer.allowed_groups, inner.allowed_groups);
+  prefer(outer.handler_scripts, inner.handler_scripts);  // merge_dir_config() joins both lists
   prefer(outer.ignore_activity, inner.ignore_activity);
   prefer(outer.pass_apache_request, inner.pass_apache_request);
 }
@@ -63,6 +75,12 @@ void* create_dir_config(apr_pool_t* pool, char*) noexcept { return &make_in_pool
 void* merge_dir_config(apr_pool_t* pool, void* outer, void* inner) noexcept {
   DirConfig& merged = make_in_pool<DirConfig>(pool, *static_cast<const DirConfig*>(outer));
   merge_into(merged, *static_cast<const DirConfig*>(inner));
+  const HandlerScripts* const before = static_cast<const DirConfig*>(outer)->handler_scripts;
+  if (before != nullptr && merged.handler_scripts != before) {
+    HandlerScripts& both = make_in_pool<HandlerScripts>(pool, *before);
+    both.insert(both.end(), merged.handler_scripts->begin(), merged.handler_scripts->end());
+    merged.handler_scripts = &both;
+  }
   return &merged;
 }
 

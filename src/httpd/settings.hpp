@@ -48,6 +48,22 @@ struct RequestDeadline {
 
 using NameList = std::vector<std::string>;
 
+/// What a line that maps to a script says itself; the directives around it say the rest.
+struct RouteOptions {
+  std::optional<std::string> process_group;
+  std::optional<std::string> application_group;
+  std::optional<bool> pass_authorization;
+};
+
+/// WSGIHandlerScript: lives in the configuration pool.
+struct HandlerScript : RouteOptions {
+  std::string handler;
+  std::string script;
+  std::string place;
+};
+/// From the outermost section to the innermost; the last of a name holds.
+using HandlerScripts = std::vector<const HandlerScript*>;
+
 /// The values that a request can find at any level. Everything outside a <Directory> stands in
 /// its server's default section, so one merge covers main server, virtual host and directory.
 /// Trivial to copy and to destroy, because httpd merges such records during each request: texts
@@ -67,18 +83,16 @@ struct DirConfig {
   std::optional<bool> error_override;
   std::optional<bool> local_redirect;
   NameList* allowed_groups = nullptr;  ///< WSGIRestrictProcess, literal; nullptr: all
+  const HandlerScripts* handler_scripts = nullptr;
   std::optional<bool> ignore_activity;
   std::optional<bool> pass_apache_request;
 };
 
-struct ScriptAlias {
+struct ScriptAlias : RouteOptions {
   std::string location;                 ///< URL path or regular expression as written
   const ap_regex_t* pattern = nullptr;  ///< WSGIScriptAliasMatch; lives in the configuration pool
   std::string target;
-  std::optional<std::string> process_group;
-  std::optional<std::string> application_group;
   std::optional<std::string> callable;
-  std::optional<bool> pass_authorization;
   std::string place;
 };
 
@@ -126,6 +140,7 @@ struct ServerConfig {
   std::vector<GroupDefinition> groups;  ///< those of this server alone
   std::vector<GroupMention> mentions;   ///< likewise
   std::vector<ImportScript> imports;    ///< likewise
+  HandlerScripts handler_scripts;       ///< likewise, of all sections, to be checked
   std::vector<Error> notices;           ///< likewise: what its lines say and cannot mean
 
   // Only the main server's are read.
@@ -145,6 +160,10 @@ struct ServerConfig {
   GroupRegistry* registry = nullptr;  ///< set by the configuration check
   ChildProcess* child = nullptr;      ///< set in each child
 };
+
+/// nullptr: no WSGIHandlerScript has that name there.
+const HandlerScript* find_handler_script(const DirConfig& config,
+                                         std::string_view handler) noexcept;
 
 DirConfig& config_of(ap_conf_vector_t& section);
 const DirConfig& config_of(const request_rec& r);

@@ -85,11 +85,14 @@ Ref make_environ(ThreadRecord& record, const wsgix_request& request,
   return environ;
 }
 
-std::string_view method_of(const wsgix_request& request) {
+std::string_view value_of(const wsgix_request& request, std::string_view key) {
   for (std::size_t i = 0; i < request.environ_count; ++i)
-    if (view_of(request.environ[i].name) == "REQUEST_METHOD")
-      return view_of(request.environ[i].value);
+    if (view_of(request.environ[i].name) == key) return view_of(request.environ[i].value);
   return {};
+}
+
+std::string_view method_of(const wsgix_request& request) {
+  return value_of(request, "REQUEST_METHOD");
 }
 
 }  // namespace wsgix::python

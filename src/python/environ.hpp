@@ -19,6 +19,8 @@ struct EnvironObjects {
 /// Null: an exception is pending.
 Ref make_environ(ThreadRecord& record, const wsgix_request& request, const EnvironObjects& objects);
 
+/// Of what the process gave for the environ; empty when there is none.
+std::string_view value_of(const wsgix_request& request, std::string_view key);
 /// REQUEST_METHOD; empty when there is none.
 std::string_view method_of(const wsgix_request& request);
 

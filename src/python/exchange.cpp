@@ -48,7 +48,8 @@ Exchange::~Exchange() {
 
 wsgix_outcome Exchange::run() {
   const StreamsFollowRequest streams(request_);
-  const Application application = load_application(interpreter_, request_.script, log_, &running_);
+  const Application application =
+      load_application(interpreter_, request_.script, log_, &running_, &request_);
   if (application.is_stale) return outcome(WSGIX_STALE, 0, 0);
   if (!application.callable) {
     const ErrorCode code =

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <utility>
 
+#include "environ.hpp"
 #include "exception.hpp"
 #include "forked_copy.hpp"
 #include "gil.hpp"
@@ -56,7 +57,8 @@ struct Context {
   Interpreter& interpreter;
   const wsgix_script& wanted;
   const LogTarget& log;
-  RunningRequest* request;  // null: nobody's yet
+  RunningRequest* request;     // null: nobody's yet
+  const wsgix_request* asked;  // likewise
 
   bool was_interrupted() const { return request && request->was_interrupted(); }
 };
@@ -118,7 +120,10 @@ void forget_module(const std::string& name) {
 bool hook_wants_reload(PyObject* module, const Script& script, const Context& context) {
   const Ref hook = value_in(module, "reload_required");
   if (!hook) return false;
-  const Ref path = filesystem_text(script.path());
+  // With WSGIHandlerScript it is about the file that the URL names.
+  const std::string_view resource =
+      context.asked ? value_of(*context.asked, "SCRIPT_FILENAME") : std::string_view();
+  const Ref path = filesystem_text(resource.empty() ? script.path() : resource);
   const Ref answer =
       Ref::steal(path ? PyObject_CallFunctionObjArgs(hook.get(), path.get(), nullptr) : nullptr);
   end_if_copy(ErrorCode::CopyCameBack, "reload_required() of " + script.path(), context.log);
@@ -327,8 +332,9 @@ std::optional<Error> execute_service(Interpreter& interpreter, const wsgix_scrip
 }
 
 Application load_application(Interpreter& interpreter, const wsgix_script& wanted,
-                             const LogTarget& log, RunningRequest* request) {
-  const Context context{interpreter, wanted, log, request};
+                             const LogTarget& log, RunningRequest* request,
+                             const wsgix_request* asked) {
+  const Context context{interpreter, wanted, log, request, asked};
   Script& script = interpreter.script(view_of(wanted.path));
   module_name_of(script, interpreter.process());
   std::optional<LoadingPhase> phase;

@@ -18,11 +18,13 @@ struct Application {
   std::optional<Error> failure;  ///< logged already
 };
 
-/// Loads the script when that is due. `request` is the one that needs it; null: nobody's yet.
+/// Loads the script when that is due. `request` is the one that needs it, and `asked` what it came
+/// as; null: nobody's yet.
 /// Needs the GIL, gives it up while another thread loads.
 /// Leaves no exception pending.
 Application load_application(Interpreter& interpreter, const wsgix_script& wanted,
-                             const LogTarget& log, RunningRequest* request);
+                             const LogTarget& log, RunningRequest* request,
+                             const wsgix_request* asked = nullptr);
 
 /// Executes a script that needs no callable and may run for good. Nothing: it returned or left
 /// with SystemExit. Needs the GIL; leaves no exception pending.
