@@ -223,12 +223,9 @@ Result<void> check_server(apr_pool_t& pool, ServerConfig& main, const GroupRegis
   }
   warn_of_unknown_groups(main, server);
   warn_of_missing_handlers(main, server);
-  const std::vector<ScriptAlias>& aliases = config_of(server).aliases;
-  // The main server's aliases stand at the end of each virtual host's list: look at them once.
-  const std::size_t inherited = server.is_virtual ? main.aliases.size() : 0;
-  for (std::size_t i = 0; i + inherited < aliases.size(); ++i) {
-    if (auto fine = check_alias(registry, server, aliases[i]); !fine) return fine;
-    warn_of_missing_script(main, server, aliases[i], pool);
+  for (const ScriptAlias& alias : config_of(server).aliases) {
+    if (auto fine = check_alias(registry, server, alias); !fine) return fine;
+    warn_of_missing_script(main, server, alias, pool);
   }
   return {};
 }

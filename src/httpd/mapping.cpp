@@ -29,6 +29,28 @@ const char* target_of(request_rec& r, const ScriptAlias& alias) {
   return target == nullptr ? nullptr : apr_pstrcat(r.pool, target, r.uri + end, nullptr);
 }
 
+void map_to(request_rec& r, const ScriptAlias& alias, const char* target) {
+  r.filename = const_cast<char*>(target);
+  r.handler = kScriptHandler;
+  apr_table_setn(r.notes, "alias-forced-type", kScriptHandler);
+  note(r, kNoteProcessGroup, alias.process_group);
+  note(r, kNoteApplicationGroup, alias.application_group);
+  note(r, kNoteCallable, alias.callable);
+  if (alias.pass_authorization) {
+    apr_table_setn(r.notes, kNotePassAuthorization, *alias.pass_authorization ? "1" : "0");
+  }
+}
+
+/// By the first alias of that server that matches.
+bool map_by(const ServerConfig& config, request_rec& r) {
+  return config.alias_index.visit_candidates(r.uri, [&](std::size_t position) {
+    const ScriptAlias& alias = config.aliases[position];
+    const char* const target = target_of(r, alias);
+    if (target != nullptr) map_to(r, alias, target);
+    return target != nullptr;
+  });
+}
+
 }  // namespace
 
 bool is_script_alias(const request_rec& r) {
@@ -38,21 +60,10 @@ bool is_script_alias(const request_rec& r) {
 
 Result<Outcome> translate_name(request_rec& r) {
   if (r.uri == nullptr || (*r.uri != '/' && *r.uri != '\0')) return Outcome{DECLINED};
-  for (const ScriptAlias& alias : config_of(*r.server).aliases) {
-    const char* target = target_of(r, alias);
-    if (target == nullptr) continue;
-    r.filename = const_cast<char*>(target);
-    r.handler = kScriptHandler;
-    apr_table_setn(r.notes, "alias-forced-type", kScriptHandler);
-    note(r, kNoteProcessGroup, alias.process_group);
-    note(r, kNoteApplicationGroup, alias.application_group);
-    note(r, kNoteCallable, alias.callable);
-    if (alias.pass_authorization) {
-      apr_table_setn(r.notes, kNotePassAuthorization, *alias.pass_authorization ? "1" : "0");
-    }
-    return Outcome{OK};
-  }
-  return Outcome{DECLINED};
+  // First match wins, and a virtual host's own aliases come before the main server's.
+  const bool is_mapped = map_by(config_of(*r.server), r) ||
+                         (r.server != ap_server_conf && map_by(config_of(*ap_server_conf), r));
+  return Outcome{is_mapped ? OK : DECLINED};
 }
 
 }  // namespace wsgix::httpd

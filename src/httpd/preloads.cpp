@@ -115,13 +115,9 @@ std::vector<wsgi::OwnedScriptRef> imports_of(const server_rec& main, std::string
 
 std::vector<wsgi::OwnedScriptRef> preloads_of(const server_rec& main, std::string_view group) {
   std::vector<wsgi::OwnedScriptRef> preloads = imports_of(main, group);
-  const std::size_t inherited = config_of(main).aliases.size();
   for (const server_rec* server = &main; server != nullptr; server = server->next) {
-    const std::vector<ScriptAlias>& aliases = config_of(*server).aliases;
-    // The main server's aliases stand at the end of each virtual host's list.
-    const std::size_t own = server->is_virtual ? aliases.size() - inherited : aliases.size();
-    for (std::size_t i = 0; i < own; ++i) {
-      const auto preload = preload_of(*server, aliases[i], group);
+    for (const ScriptAlias& alias : config_of(*server).aliases) {
+      const auto preload = preload_of(*server, alias, group);
       if (preload) add_once(preloads, *preload);
     }
   }

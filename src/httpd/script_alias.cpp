@@ -90,6 +90,8 @@ void mention(Line& line, const RouteOptions& options, const std::string& place) 
 
 void remember(Line& line, ScriptAlias alias) {
   mention(line, alias, alias.place);
+  alias.pattern != nullptr ? line.server.alias_index.add_pattern()
+                           : line.server.alias_index.add(alias.location);
   line.server.aliases.push_back(std::move(alias));
 }
 

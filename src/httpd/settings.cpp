@@ -88,13 +88,8 @@ void* create_server_config(apr_pool_t* pool, server_rec*) noexcept {
   return &make_in_pool<ServerConfig>(pool);
 }
 
-void* merge_server_config(apr_pool_t* pool, void* main, void* virtual_host) noexcept {
-  const ServerConfig& outer = *static_cast<const ServerConfig*>(main);
-  ServerConfig& merged =
-      make_in_pool<ServerConfig>(pool, *static_cast<const ServerConfig*>(virtual_host));
-  // First match wins, and a virtual host's own aliases come before the main server's.
-  merged.aliases.insert(merged.aliases.end(), outer.aliases.begin(), outer.aliases.end());
-  return &merged;
-}
+/// Whoever needs what the main server says asks the main server: thousands of aliases are not
+/// copied into hundreds of virtual hosts.
+void* merge_server_config(apr_pool_t*, void*, void* virtual_host) noexcept { return virtual_host; }
 
 }  // namespace wsgix::httpd

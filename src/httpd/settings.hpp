@@ -11,6 +11,7 @@
 #include "httpd_api.hpp"
 #include "wsgix/base/error.hpp"
 #include "wsgix/config/daemon_settings.hpp"
+#include "wsgix/wsgi/alias_index.hpp"
 #include "wsgix/wsgi/script_ref.hpp"
 #include "wsgix/wsgi/trusted_proxies.hpp"
 
@@ -136,7 +137,8 @@ struct Warning {
 };
 
 struct ServerConfig {
-  std::vector<ScriptAlias> aliases;
+  std::vector<ScriptAlias> aliases;     ///< those of this server alone; the main server's follow
+  wsgi::AliasIndex alias_index;         ///< of the same
   std::vector<GroupDefinition> groups;  ///< those of this server alone
   std::vector<GroupMention> mentions;   ///< likewise
   std::vector<ImportScript> imports;    ///< likewise
