@@ -197,6 +197,12 @@ std::string library_name_of(const std::string& version, const std::string& defau
                                                              : library_names(version).front();
 }
 
+Failed is_relative(const std::string& home) {
+  return failed(ErrorCode::PythonHomeUnusable,
+                fmt::format("Python home {} is not an absolute path", home), 0,
+                "name the folder from / on with python-home= or WSGIPythonHome");
+}
+
 Failed says_no_version(const std::string& home) {
   return failed(ErrorCode::PythonHomeUnusable,
                 fmt::format("Python home {}: pyvenv.cfg does not say which Python made it", home),
@@ -271,6 +277,7 @@ Result<PythonChoice> choose_jailed_python(const std::string& jail, const std::st
                                           const std::string& default_library) {
   if (python_home.empty())
     return PythonChoice{default_library, {}, {}, version_in_library_name(default_library)};
+  if (!python_home.starts_with('/')) return is_relative(python_home);
   const std::string seen = jail + python_home;
   if (auto folder = check_folder(seen); !folder) return failed(folder);
   PythonChoice choice;
@@ -297,10 +304,7 @@ Result<PythonChoice> choose_python(const std::string& python_home,
                                    const std::string& default_library) {
   if (python_home.empty())
     return PythonChoice{default_library, {}, {}, version_in_library_name(default_library)};
-  if (!python_home.starts_with('/'))
-    return failed(ErrorCode::PythonHomeUnusable,
-                  fmt::format("Python home {} is not an absolute path", python_home), 0,
-                  "name the folder from / on with python-home= or WSGIPythonHome");
+  if (!python_home.starts_with('/')) return is_relative(python_home);
   std::error_code ignored;
   const std::size_t colon = python_home.find(':');
   if (colon != std::string::npos && !fs::exists(python_home, ignored))

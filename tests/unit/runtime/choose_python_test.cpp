@@ -158,6 +158,47 @@ TEST_F(ChoosePython, InAJailNamesThePathOutsideThatIsNotThere) {
   EXPECT_NE(choice.error().what.find(root() + "/gone"), std::string::npos) << choice.error().what;
 }
 
+TEST_F(ChoosePython, InAJailRefusesAPathThatDoesNotBeginAtItsRoot) {
+  write("base/lib/python3.11/encodings/__init__.py");
+
+  const auto choice = choose_jailed_python(root() + "/", "base", kDefault);
+
+  ASSERT_FALSE(choice);
+  EXPECT_NE(choice.error().what.find("base is not an absolute path"), std::string::npos);
+}
+
+TEST_F(ChoosePython, TakesTwoPrefixesAsOneHome) {
+  const std::string prefix = base_with_library("3.11");
+  write("exec/lib/python3.11/lib-dynload/x.so");
+  const std::string both = prefix + ":" + root() + "/exec";
+
+  const auto choice = choose_python(both, kDefault);
+
+  ASSERT_TRUE(choice) << choice.error().what;
+  EXPECT_EQ(choice->home, both);
+  EXPECT_EQ(choice->version, "3.11");
+  EXPECT_EQ(choice->libpython, prefix + "/lib/libpython3.11.so.1.0");
+}
+
+TEST_F(ChoosePython, NamesThePrefixOfTwoThatIsNotThere) {
+  const std::string prefix = base_with_library("3.11");
+
+  const auto choice = choose_python(prefix + ":" + root() + "/gone", kDefault);
+
+  ASSERT_FALSE(choice);
+  EXPECT_NE(choice.error().what.find("/gone does not exist"), std::string::npos);
+}
+
+TEST_F(ChoosePython, TakesAFolderWithAColonInItsNameForOne) {
+  write("with:colon/lib/libpython3.11.so.1.0");
+  write("with:colon/lib/python3.11/encodings/__init__.py");
+
+  const auto choice = choose_python(root() + "/with:colon", kDefault);
+
+  ASSERT_TRUE(choice) << choice.error().what;
+  EXPECT_EQ(choice->home, root() + "/with:colon");
+}
+
 TEST_F(ChoosePython, NamesThePartOfThePathThatIsWrong) {
   write("file");
   const std::pair<std::string, std::string> cases[] = {
