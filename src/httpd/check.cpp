@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <limits>
 
+#include "grants.hpp"
 #include "log.hpp"
 #include "pool.hpp"
 #include "preloads.hpp"
@@ -179,10 +180,14 @@ void warn_of_hidden_scripts(ServerConfig& config, const server_rec& main, const 
   }
 }
 
+/// A target that depends on the request is not judged.
+bool has_fixed_target(const ScriptAlias& alias) {
+  return alias.pattern == nullptr || alias.target.find_first_of("$&") == std::string::npos;
+}
+
 void warn_of_missing_script(ServerConfig& main, const server_rec& server, const ScriptAlias& alias,
                             apr_pool_t& pool) {
-  // A pattern's target may depend on the request.
-  if (alias.pattern != nullptr && alias.target.find_first_of("$&") != std::string::npos) return;
+  if (!has_fixed_target(alias)) return;
   // A target that ends in a slash is the beginning of many scripts' paths.
   apr_finfo_t info;
   if (apr_stat(&info, alias.target.c_str(), APR_FINFO_TYPE, &pool) == APR_SUCCESS) return;
@@ -190,6 +195,18 @@ void warn_of_missing_script(ServerConfig& main, const server_rec& server, const 
       {&server,
        {ErrorCode::ScriptMissing, "WSGIScriptAlias " + alias.location + " (" + alias.place +
                                       ") names " + alias.target + ", which does not exist"}});
+}
+
+void warn_of_refused_scripts(ServerConfig& main, const server_rec& server) {
+  const Grants grants(server);
+  for (const ScriptAlias& alias : config_of(server).aliases) {
+    if (!has_fixed_target(alias) || !grants.refuse(alias)) continue;
+    main.warnings.push_back(
+        {&server,
+         {ErrorCode::ScriptNotGranted, "WSGIScriptAlias " + alias.location + " (" + alias.place +
+                                           "): nothing grants access to " + alias.target +
+                                           ", so that httpd will answer its requests with 403"}});
+  }
 }
 
 void warn_of_missing_handlers(ServerConfig& main, const server_rec& server) {
@@ -223,6 +240,7 @@ Result<void> check_server(apr_pool_t& pool, ServerConfig& main, const GroupRegis
   }
   warn_of_unknown_groups(main, server);
   warn_of_missing_handlers(main, server);
+  warn_of_refused_scripts(main, server);
   for (const ScriptAlias& alias : config_of(server).aliases) {
     if (auto fine = check_alias(registry, server, alias); !fine) return fine;
     warn_of_missing_script(main, server, alias, pool);
