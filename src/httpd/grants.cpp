@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grants.hpp"
 
-#include <util_cfgtree.h>
-
 #include <algorithm>
 
 #include "wsgix/wsgi/environ.hpp"
