@@ -6,7 +6,7 @@
 
 #include <climits>
 
-#include "descriptors.hpp"
+#include "from_httpd.hpp"
 #include "group_report.hpp"
 #include "wsgix/os/child.hpp"
 #include "wsgix/wire/group_status.hpp"

@@ -9,8 +9,7 @@
 #include <iterator>
 #include <string_view>
 
-#include "descriptors.hpp"
-#include "settings_source.hpp"
+#include "from_httpd.hpp"
 #include "start_order.hpp"
 #include "supervision.hpp"
 #include "sweeper.hpp"

@@ -9,8 +9,7 @@
 #include <csignal>
 #include <vector>
 
-#include "descriptors.hpp"
-#include "findings.hpp"
+#include "from_httpd.hpp"
 #include "wsgix/os/descriptors.hpp"
 #include "wsgix/os/poll_set.hpp"
 #include "wsgix/scoreboard/threads.hpp"

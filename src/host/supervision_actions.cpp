@@ -7,7 +7,7 @@
 #include <csignal>
 #include <vector>
 
-#include "descriptors.hpp"
+#include "from_httpd.hpp"
 #include "limits.hpp"
 #include "supervision.hpp"
 #include "wsgix/daemon/worker.hpp"

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <csignal>
 
-#include "descriptors.hpp"
+#include "from_httpd.hpp"
 #include "wsgix/base/clock.hpp"
 #include "wsgix/os/descriptors.hpp"
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // host/worker_watchdog.hpp: looks at the board and at the kernel's numbers of each worker, now and
-// then.
+// then, and puts what it found into words.
 #pragma once
 
 #include <vector>
 
 #include "running.hpp"
+#include "wsgix/base/log_sink.hpp"
 #include "wsgix/config/daemon_settings.hpp"
 #include "wsgix/scoreboard/threads.hpp"
 #include "wsgix/supervisor/watch.hpp"
@@ -20,6 +21,10 @@ struct Finding {
   milliseconds span{};        ///< for how long, where that is the reason
   std::int64_t resident = 0;  ///< bytes, where they are the reason
 };
+
+/// A worker that is only replaced in good order is information; anything else is an error.
+void log_finding(LogSink& log, const config::DaemonSettings& daemon, pid_t pid,
+                 const Finding& finding);
 
 class WorkerWatchdog {
  public:

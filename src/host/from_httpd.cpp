@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "settings_source.hpp"
+#include "from_httpd.hpp"
 
 #include "wsgix/os/sealed_memory.hpp"
 #include "wsgix/wire/frame.hpp"
