@@ -34,6 +34,11 @@ std::optional<std::string> normal_path(std::string_view path) {
   return normal.empty() ? std::string("/") : normal;
 }
 
+bool is_below(std::string_view folder, std::string_view path) {
+  while (folder.ends_with('/')) folder.remove_suffix(1);
+  return path.starts_with(folder) && path.substr(folder.size()).starts_with('/');
+}
+
 std::optional<std::string_view> path_in_jail(std::string_view jail, std::string_view path) {
   if (!path.starts_with('/')) return std::nullopt;
   std::string_view rest = path;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "wsgix/config/paths.hpp"
 #include "wsgix/wsgi/environ.hpp"
 
 namespace wsgix::httpd {
@@ -10,6 +11,11 @@ namespace {
 
 bool is_named(const ap_directive_t& node, std::string_view name) {
   return node.directive != nullptr && wsgi::equals_ignoring_case(node.directive, name);
+}
+
+/// <RequireAny> and its like: what they hold is one requirement of the section around them.
+bool is_requirement(const ap_directive_t& node) {
+  return is_named(node, "<RequireAny") || is_named(node, "<RequireAll");
 }
 
 bool is_section(const ap_directive_t& node) {
@@ -31,11 +37,6 @@ std::string_view path_of(const ap_directive_t& section) {
 /// Not a pattern, whose reach this does not judge.
 bool is_plain(std::string_view path) {
   return path.starts_with('/') && path.find_first_of("*?[") == std::string_view::npos;
-}
-
-bool covers(std::string_view folder, std::string_view file) {
-  while (folder.ends_with('/')) folder.remove_suffix(1);
-  return file.starts_with(folder) && file.substr(folder.size()).starts_with('/');
 }
 
 /// Access can be granted by files that are read with the request.
@@ -88,8 +89,11 @@ Grants::Says Grants::says_of(const ap_directive_t* nodes) {
                            is_named(*node, "Order") || is_named(*node, "Satisfy") ||
                            is_named(*node, "AuthMerging") || lets_htaccess_grant(*node);
     Says one = denies ? Says::Denied : says_more ? Says::Something : Says::Nothing;
-    if (is_section(*node)) one = says_of(node->first_child);
-    // What is inside another section of a folder holds for a part of it.
+    if (is_section(*node)) {
+      one = says_of(node->first_child);
+      // A file or a method that is denied inside a folder is a part of it.
+      if (one == Says::Denied && !is_requirement(*node)) one = Says::Nothing;
+    }
     found = std::max(found, one);
   }
   return found;
@@ -105,7 +109,9 @@ bool Grants::refuse(const ScriptAlias& alias) const {
   const std::string_view file = alias.target;
   const Folder* innermost = nullptr;
   for (const Folder& folder : folders_) {
-    if (!covers(folder.path, file)) continue;
+    // The target may be a folder of scripts: one below it may be granted.
+    if (folder.says == Says::Something && config::is_below(file, folder.path)) return false;
+    if (!config::is_below(folder.path, file)) continue;
     if (innermost == nullptr || folder.path.size() >= innermost->path.size()) innermost = &folder;
   }
   return innermost != nullptr && innermost->says == Says::Denied;

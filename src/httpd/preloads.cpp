@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "wsgix/config/paths.hpp"
 #include "wsgix/wsgi/environ.hpp"
 
 namespace wsgix::httpd {
@@ -35,10 +36,8 @@ DirConfig static_config(const server_rec& server, const ScriptAlias& alias) {
   const auto& core =
       *static_cast<const core_server_config*>(ap_get_core_module_config(server.module_config));
   const std::string_view target = alias.target;
-  merge_sections(core.sec_dir, config, [target](std::string_view folder) {
-    return target.starts_with(folder) &&
-           (folder.ends_with('/') || target.substr(folder.size()).starts_with('/'));
-  });
+  merge_sections(core.sec_dir, config,
+                 [target](std::string_view folder) { return config::is_below(folder, target); });
   const std::string_view location = alias.location;
   merge_sections(core.sec_url, config, [location](std::string_view url) {
     return wsgi::match_alias(location, url) != 0;

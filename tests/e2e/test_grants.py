@@ -57,6 +57,16 @@ SERVED = {
     "granted by a pattern": DENIED + "<DirectoryMatch /app>\nRequire all granted\n</DirectoryMatch>\n",
     "granted by a wildcard": DENIED + "<Directory /*/*/app>\nRequire all granted\n</Directory>\n"
                                       "<Directory $root>\nRequire all granted\n</Directory>\n",
+    "a file beside it is denied": DENIED + """
+        <Directory $root>
+            Require all granted
+        </Directory>
+        <Directory $root/app>
+            <Files secret.txt>
+                Require all denied
+            </Files>
+        </Directory>
+    """,
     "granted under a condition": DENIED + """
         <IfModule mod_wsgi.c>
             <Directory $root/app>
@@ -92,6 +102,15 @@ class TestAScriptThatNobodyMayReach:
 
         assert status == 0 and "WX3010" not in said, said
         assert ask(httpd.start(), "/app").text == "served"
+
+    def test_is_not_named_when_it_is_a_folder_with_one_that_is_granted(self, make_httpd):
+        httpd = make_httpd("WSGIScriptAlias /all/ $root/\n" + DENIED +
+                           "<Directory $root/app>\nRequire all granted\n</Directory>\n", files=FILES)
+
+        status, said = httpd.check_config()
+
+        assert status == 0 and "WX3010" not in said, said
+        assert ask(httpd.start(), "/all/app/app.wsgi").text == "served"
 
     def test_is_not_named_when_a_file_may_grant_it(self, make_httpd):
         httpd = make_httpd(ALIAS + DENIED + "<Directory $root/app>\nAllowOverride AuthConfig\n"

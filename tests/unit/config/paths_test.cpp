@@ -40,5 +40,16 @@ TEST(PathInJail, DoesNotLeaveIt) {
   EXPECT_EQ(path_in_jail("/srv/jail", "/srv/jail/a/.."), std::nullopt);
 }
 
+TEST(IsBelow, ComparesWholeSegments) {
+  for (const char* const folder : {"/srv", "/srv/"}) {
+    EXPECT_TRUE(is_below(folder, "/srv/app.py"));
+    EXPECT_TRUE(is_below(folder, "/srv/"));
+    EXPECT_FALSE(is_below(folder, "/srv"));
+    EXPECT_FALSE(is_below(folder, "/srv2/app.py"));
+  }
+  EXPECT_TRUE(is_below("/", "/srv"));
+  EXPECT_FALSE(is_below("/srv/app", "/srv"));
+}
+
 }  // namespace
 }  // namespace wsgix::config
