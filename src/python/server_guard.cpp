@@ -2,6 +2,7 @@
 #include "server_guard.hpp"
 
 #include "call.hpp"
+#include "own_code.hpp"
 
 namespace wsgix::python {
 namespace {
@@ -33,12 +34,8 @@ PyMethodDef kIsLoading = {"is_loading", method_noargs<is_loading>, METH_NOARGS, 
 }  // namespace
 
 bool install_server_guard() {
-  const Ref code = Ref::steal(Py_CompileString(kSource, "<wsgix server guard>", Py_file_input));
-  const Ref names = Ref::steal(PyDict_New());
-  if (!code || !names) return false;
-  PyDict_SetItemString(names.get(), "__builtins__", PyEval_GetBuiltins());
-  const Ref done = Ref::steal(PyEval_EvalCode(code.get(), names.get(), names.get()));
-  PyObject* install = done ? PyDict_GetItemString(names.get(), "install") : nullptr;
+  const Ref names = run_own_code(kSource, "<wsgix server guard>");
+  PyObject* install = names ? PyDict_GetItemString(names.get(), "install") : nullptr;
   const Ref question = Ref::steal(PyCFunction_New(&kIsLoading, nullptr));
   if (!install || !question) return false;
   const Ref installed = Ref::steal(PyObject_CallFunctionObjArgs(install, question.get(), nullptr));

@@ -5,6 +5,7 @@
 
 #include "call.hpp"
 #include "log_target.hpp"
+#include "own_code.hpp"
 #include "text.hpp"
 #include "wsgix/base/process_copy.hpp"
 
@@ -24,8 +25,8 @@ def install(is_copy, report):
     def signal(signalnum, handler):
         if is_copy():
             return original(signalnum, handler)
-        caller = sys._getframe(1)
-        report(str(signalnum), caller.f_code.co_filename, caller.f_lineno)
+        caller = sys._getframe().f_back
+        report(signalnum, caller and caller.f_code.co_filename, caller and caller.f_lineno)
         return handler
 
     module.signal = signal
@@ -33,18 +34,18 @@ def install(is_copy, report):
 
 Ref is_copy(PyObject*) { return Ref::borrow(this_process_is_a_copy() ? Py_True : Py_False); }
 
-/// `self` holds the process.
+/// `self` holds the process. Never fails for what it is given: the application's call shall not.
 Ref report(PyObject* self, PyObject* arguments) {
-  const char* number = nullptr;
-  const char* file = nullptr;
-  int line = 0;
-  if (!PyArg_ParseTuple(arguments, "ssi", &number, &file, &line)) return {};
+  PyObject* number = nullptr;
+  PyObject* file = nullptr;
+  PyObject* line = nullptr;
+  if (!PyArg_ParseTuple(arguments, "OOO", &number, &file, &line)) return {};
   const auto* process = static_cast<const wsgix_start*>(PyCapsule_GetPointer(self, nullptr));
   if (process == nullptr) return {};
   const Error error{ErrorCode::SignalHandlerIgnored,
                     fmt::format("signal.signal({}) at {}:{} does nothing: the signals of this "
                                 "process belong to httpd",
-                                number, file, line)};
+                                str_of(number), str_of(file), str_of(line))};
   LogTarget(*process).text(kLogInfo, to_log_line(error));
   return Ref::borrow(Py_None);
 }
@@ -55,12 +56,8 @@ PyMethodDef kReport = {"report", method<report>, METH_VARARGS, nullptr};
 }  // namespace
 
 bool install_signal_guard(const wsgix_start& process) {
-  const Ref code = Ref::steal(Py_CompileString(kSource, "<wsgix signal guard>", Py_file_input));
-  const Ref names = Ref::steal(PyDict_New());
-  if (!code || !names) return false;
-  PyDict_SetItemString(names.get(), "__builtins__", PyEval_GetBuiltins());
-  const Ref done = Ref::steal(PyEval_EvalCode(code.get(), names.get(), names.get()));
-  PyObject* const install = done ? PyDict_GetItemString(names.get(), "install") : nullptr;
+  const Ref names = run_own_code(kSource, "<wsgix signal guard>");
+  PyObject* const install = names ? PyDict_GetItemString(names.get(), "install") : nullptr;
   const Ref self = Ref::steal(PyCapsule_New(const_cast<wsgix_start*>(&process), nullptr, nullptr));
   const Ref question = Ref::steal(PyCFunction_New(&kIsCopy, nullptr));
   const Ref reporter = Ref::steal(self ? PyCFunction_New(&kReport, self.get()) : nullptr);

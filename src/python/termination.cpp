@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "gil.hpp"
+#include "own_code.hpp"
 #include "plain_thread.hpp"
 #include "ref.hpp"
 #include "thread_state.hpp"
@@ -76,12 +77,7 @@ TerminationRaises::~TerminationRaises() {
 }
 
 bool TerminationRaises::raise_by_python() {
-  const Ref code = Ref::steal(Py_CompileString(kSource, "<wsgix service>", Py_file_input));
-  const Ref names = Ref::steal(PyDict_New());
-  if (!code || !names) return false;
-  PyDict_SetItemString(names.get(), "__builtins__", PyEval_GetBuiltins());
-  const Ref done = Ref::steal(PyEval_EvalCode(code.get(), names.get(), names.get()));
-  return static_cast<bool>(done);
+  return static_cast<bool>(run_own_code(kSource, "<wsgix service>"));
 }
 
 bool TerminationRaises::raise_by_thread() {
