@@ -44,11 +44,8 @@ Applied capped_number(S& settings, std::string_view name, std::string_view value
 template <int S::*Member, int Least, int Most>
 Applied whole_number(S& settings, std::string_view name, std::string_view value) {
   const auto number = digits(value);
-  if (!number || *number < Least || *number > Most) {
-    return refused(name, value, fmt::format("a whole number from {} to {}", Least, Most));
-  }
-  settings.*Member = static_cast<int>(*number);
-  return {};
+  if (!number || *number <= Most) return capped_number<Member, Least, Most>(settings, name, value);
+  return refused(name, value, fmt::format("a whole number from {} to {}", Least, Most));
 }
 
 Applied processes(S& settings, std::string_view name, std::string_view value) {
@@ -65,7 +62,7 @@ struct Time {
 
 Result<Time> accepted_time(std::string_view name, std::string_view value) {
   const auto span = span_of_time(value);
-  if (is_longer_than_any_time(value)) {
+  if (!span && is_number_with_time_unit(value)) {
     return Time{kLongestTime, "one year is used, the most that can be"};
   }
   if (!span) {
@@ -106,8 +103,7 @@ Applied whole_seconds(S& settings, std::string_view name, std::string_view value
 }
 
 Result<bool> on_or_off(std::string_view name, std::string_view value) {
-  if (wsgi::equals_ignoring_case(value, "on")) return true;
-  if (wsgi::equals_ignoring_case(value, "off")) return false;
+  if (const auto on = wsgi::parse_flag(value)) return *on;
   return refused(name, value, "On or Off");
 }
 
@@ -131,7 +127,9 @@ Applied size(S& settings, std::string_view name, std::string_view value) {
 
 template <std::int64_t S::*Member>
 Applied capped_size(S& settings, std::string_view name, std::string_view value) {
-  if (!is_larger_than_any_size(value)) return size<Member>(settings, name, value);
+  if (parse_size(value) || !is_number_with_size_unit(value)) {
+    return size<Member>(settings, name, value);
+  }
   settings.*Member = kMostBytes;
   return fmt::format("{} is used, the most that can be", in_largest_unit(kMostBytes));
 }
@@ -148,13 +146,18 @@ Applied bounded_size(S& settings, std::string_view name, std::string_view value)
   return {};
 }
 
-/// Zero: the system's own.
-template <std::int64_t S::*Member, std::int64_t Least>
-Applied size_or_default(S& settings, std::string_view name, std::string_view value) {
+/// Zero: not given.
+Result<std::int64_t> zero_or_size(std::string_view name, std::string_view value,
+                                  std::int64_t least) {
   const auto bytes = parse_size(value);
-  if (!bytes || (*bytes != 0 && *bytes < Least)) {
-    return refused(name, value, fmt::format("0 or a size from {}", in_largest_unit(Least)));
-  }
+  if (bytes && (*bytes == 0 || *bytes >= least)) return *bytes;
+  return refused(name, value, fmt::format("0 or a size from {}", in_largest_unit(least)));
+}
+
+template <std::int64_t S::*Member>
+Applied socket_buffer(S& settings, std::string_view name, std::string_view value) {
+  const auto bytes = zero_or_size(name, value, 512);
+  if (!bytes) return failed(bytes);
   settings.*Member = *bytes;
   return {};
 }
@@ -278,16 +281,14 @@ constexpr const char* kBlocksFlowAtOnce =
     "bounds what waits for a slow one";
 
 Applied header_buffer_size(S&, std::string_view name, std::string_view value) {
-  const auto bytes = parse_size(value);
-  if (!bytes || (*bytes != 0 && *bytes < 8192)) return refused(name, value, "0 or a size from 8k");
+  const auto bytes = zero_or_size(name, value, 8192);
+  if (!bytes) return failed(bytes);
   return *bytes == 0 ? "" : kHeadLimitDecides;
 }
 
 Applied response_buffer_size(S&, std::string_view name, std::string_view value) {
-  const auto bytes = parse_size(value);
-  if (!bytes || (*bytes != 0 && *bytes < 65536)) {
-    return refused(name, value, "0 or a size from 64k");
-  }
+  const auto bytes = zero_or_size(name, value, 65536);
+  if (!bytes) return failed(bytes);
   return *bytes == 0 ? "" : kBlocksFlowAtOnce;
 }
 
@@ -349,8 +350,8 @@ constexpr struct { std::string_view name; Setter set; } kOptions[] = {
     {"virtual-memory-limit", capped_size<&S::virtual_memory_limit>},
     {"memory-recycle",       memory_recycle},
     {"stack-size",           stack_size},
-    {"send-buffer-size",     size_or_default<&S::send_buffer_size, 512>},
-    {"receive-buffer-size",  size_or_default<&S::receive_buffer_size, 512>},
+    {"send-buffer-size",     socket_buffer<&S::send_buffer_size>},
+    {"receive-buffer-size",  socket_buffer<&S::receive_buffer_size>},
     {"header-buffer-size",   header_buffer_size},
     {"response-buffer-size", response_buffer_size},
     {"response-flush-delay", response_flush_delay},

@@ -34,12 +34,10 @@ bool is_number_with_unit(std::string_view text, const Units& units) {
 
 }  // namespace
 
-bool is_longer_than_any_time(std::string_view text) {
-  return !span_of_time(text) && is_number_with_unit(text, kUnits);
-}
+bool is_number_with_time_unit(std::string_view text) { return is_number_with_unit(text, kUnits); }
 
-bool is_larger_than_any_size(std::string_view text) {
-  return !parse_size(text) && is_number_with_unit(text, kSizeUnits);
+bool is_number_with_size_unit(std::string_view text) {
+  return is_number_with_unit(text, kSizeUnits);
 }
 
 std::optional<long long> digits(std::string_view text, int base) {

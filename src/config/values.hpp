@@ -15,9 +15,10 @@ std::optional<long long> digits(std::string_view text, int base = 10);
 inline constexpr std::chrono::milliseconds kLongestTime = std::chrono::hours(365 * 24);
 inline constexpr std::int64_t kMostBytes = std::int64_t{1} << 40;
 
-/// A number with a unit that span_of_time() knows, or parse_size(), and above what they take.
-bool is_longer_than_any_time(std::string_view text);
-bool is_larger_than_any_size(std::string_view text);
+/// Digits, however many, with a unit that span_of_time() knows, or parse_size(): what they do not
+/// take of these is too much.
+bool is_number_with_time_unit(std::string_view text);
+bool is_number_with_size_unit(std::string_view text);
 /// 65536 as "64k".
 std::string in_largest_unit(std::int64_t bytes);
 

@@ -13,8 +13,7 @@ namespace wsgix::httpd {
 namespace {
 
 Result<bool> flag(const Line& line, std::string_view value, const char* accepted = "Off | On") {
-  if (wsgi::equals_ignoring_case(value, "on")) return true;
-  if (wsgi::equals_ignoring_case(value, "off")) return false;
+  if (const auto on = wsgi::parse_flag(value)) return *on;
   return refused(line, std::string(line.cmd.cmd->name) + " must be one of: " + accepted +
                            ", not '" + std::string(value) + "'");
 }

@@ -24,16 +24,11 @@ ChunkedRequest chunked_request_of(const request_rec& r) {
   return config_of(r).chunked_request.value_or(ChunkedRequest{});
 }
 
-bool is_ours(const request_rec& r) {
-  if (r.handler == nullptr) return false;
-  const std::string_view handler = r.handler;
-  return handler == kScriptHandler || handler == kScriptHandlerType ||
-         find_handler_script(config_of(r), handler) != nullptr;
+bool runs_its_file(std::string_view handler) {
+  return handler == kScriptHandler || handler == kScriptHandlerType;
 }
 
 Verdict check_script(request_rec& r) {
-  // What the URL names is not executed then, and need not be there.
-  if (find_handler_script(config_of(r), r.handler) != nullptr) return OK;
   const bool aliased = is_script_alias(r);
   const std::string file = or_empty(r.filename);
   if (!aliased && (ap_allow_options(&r) & OPT_EXECCGI) == 0) {
@@ -143,12 +138,17 @@ int run_in_daemon(request_rec& r, const Route& route, ChildProcess& child, BodyF
 }  // namespace
 
 Result<Outcome> handle_script(request_rec& r) {
-  if (!is_ours(r)) return Outcome{DECLINED};
+  if (r.handler == nullptr) return Outcome{DECLINED};
+  const HandlerScript* const handler = find_handler_script(config_of(r), r.handler);
+  if (handler == nullptr && !runs_its_file(r.handler)) return Outcome{DECLINED};
+  // With a handler's script what the URL names is not executed, and need not be there.
+  if (handler == nullptr) {
+    if (const Verdict verdict = check_script(r); verdict != OK) return Outcome{verdict};
+  }
   BodyFacts body;
-  if (const Verdict verdict = check_script(r); verdict != OK) return Outcome{verdict};
   if (const Verdict verdict = check_body(r, body); verdict != OK) return Outcome{verdict};
 
-  const Result<Route> way = route(r);
+  const Result<Route> way = route(r, handler);
   if (!way) return failed(way);
   if (const Verdict verdict = check_owner(r, *way); verdict != OK) return Outcome{verdict};
   if (const Verdict verdict = find_length(r, body); verdict != OK) return Outcome{verdict};

@@ -23,7 +23,7 @@ bool is_one_of(const std::string& value, std::initializer_list<std::string_view>
 std::string any(const NameList&) { return {}; }
 
 std::string flag(const NameList& values) {
-  if (values.size() == 1 && is_one_of(values[0], {"on", "off"})) return {};
+  if (values.size() == 1 && wsgi::parse_flag(values[0])) return {};
   return "must be one of: Off | On";
 }
 

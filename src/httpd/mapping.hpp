@@ -9,9 +9,6 @@ namespace wsgix::httpd {
 inline constexpr char kScriptHandler[] = "wsgi-script";
 inline constexpr char kScriptHandlerType[] = "application/x-httpd-wsgi";
 
-/// What a script of WSGIHandlerScript has to have.
-inline constexpr char kHandlerCallable[] = "handle_request";
-
 inline constexpr char kNoteProcessGroup[] = "mod_wsgi.process_group";
 inline constexpr char kNoteApplicationGroup[] = "mod_wsgi.application_group";
 inline constexpr char kNoteCallable[] = "mod_wsgi.callable_object";

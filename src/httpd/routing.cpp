@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "routing.hpp"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <cstdlib>
 
 #include "mapping.hpp"
 #include "wsgix/config/paths.hpp"
+#include "wsgix/os/file_watch.hpp"
 #include "wsgix/wsgi/environ.hpp"
 
 namespace wsgix::httpd {
@@ -81,9 +80,7 @@ Written written_for(const request_rec& r, const DirConfig& config, const Handler
   return {chosen(own(kNoteProcessGroup, &RouteOptions::process_group), config.process_group, ""),
           chosen(own(kNoteApplicationGroup, &RouteOptions::application_group),
                  config.application_group, "%{RESOURCE}"),
-          handler != nullptr
-              ? kHandlerCallable
-              : chosen(apr_table_get(r.notes, kNoteCallable), config.callable, "application")};
+          chosen(own(kNoteCallable, &RouteOptions::callable), config.callable, "application")};
 }
 
 bool passes_authorization(const request_rec& r, const DirConfig& config,
@@ -101,10 +98,7 @@ void find_files(const request_rec& r, const HandlerScript* handler, Route& route
   if (handler == nullptr) return;
   route.is_by_handler_script = true;
   route.file = handler->script;
-  struct stat info {};
-  const bool is_there = ::stat(handler->script.c_str(), &info) == 0;
-  route.script_modified_us =
-      is_there ? std::int64_t{info.st_mtim.tv_sec} * 1'000'000 + info.st_mtim.tv_nsec / 1'000 : 0;
+  route.script_modified_us = os::modification_time_us(handler->script).value_or(0);
 }
 
 Result<const Group*> find_group(const request_rec& r, const std::string& name) {
@@ -151,9 +145,8 @@ Result<std::string_view> script_in_jail(const request_rec& r, std::string_view f
 
 }  // namespace
 
-Result<Route> route(request_rec& r) {
+Result<Route> route(request_rec& r, const HandlerScript* handler) {
   const DirConfig& config = config_of(r);
-  const HandlerScript* const handler = find_handler_script(config, or_empty(r.handler));
   Route route;
   split_path(r, route);
   find_files(r, handler, route);

@@ -35,8 +35,9 @@ struct Route {
   }
 };
 
-/// UnknownProcessGroup, ForeignProcessGroup, GroupServesNoRequests or ScriptOutsideJail when the
-/// request cannot be served.
-Result<Route> route(request_rec& r);
+/// `handler`: of the WSGIHandlerScript that was chosen; nullptr: the URL names the script.
+/// UnknownProcessGroup, ForeignProcessGroup, ProcessGroupForbidden, GroupServesNoRequests or
+/// ScriptOutsideJail when the request cannot be served.
+Result<Route> route(request_rec& r, const HandlerScript* handler);
 
 }  // namespace wsgix::httpd

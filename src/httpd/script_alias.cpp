@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // WSGIScriptAlias and WSGIScriptAliasMatch: one line of the ordered list of aliases; and
 // WSGIHandlerScript, whose line has the same options.
+#include <fmt/format.h>
+
 #include "directives.hpp"
 #include "pool.hpp"
 #include "words.hpp"
@@ -17,57 +19,60 @@ Result<void> set_name(const Line& line, const char* of_what, std::optional<std::
 }
 
 Result<void> set_flag(const Line& line, std::optional<bool>& into, const std::string& value) {
-  if (wsgi::equals_ignoring_case(value, "on")) {
-    into = true;
-  } else if (wsgi::equals_ignoring_case(value, "off")) {
-    into = false;
-  } else {
-    return refused(line, "Invalid value for authorization flag: pass-authorization=" + value +
-                             " must be one of: Off | On");
-  }
-  return {};
+  into = wsgi::parse_flag(value);
+  if (into) return {};
+  return refused(line, "Invalid value for authorization flag: pass-authorization=" + value +
+                           " must be one of: Off | On");
 }
 
-/// `callable`: where callable-object= goes; nullptr: there is no such option.
-Result<void> set_option(const Line& line, RouteOptions& options,
-                        std::optional<std::string>* callable, const Option& option) {
+/// What tells the lines of one directive from those of another.
+struct Kind {
+  const char* what;
+  const char* first_word;
+  bool has_callable;  ///< callable-object= is one of its options
+};
+constexpr Kind kAlias{"script alias", "a URL path", true};
+constexpr Kind kHandler{"handler script", "a handler's name", false};
+
+Result<void> set_option(const Line& line, const Kind& kind, RouteOptions& options,
+                        const Option& option) {
   const std::string& name = option.name;
   const std::string& value = option.value;
   if (name == "process-group") return set_name(line, "process group", options.process_group, value);
   if (name == "application-group") {
     return set_name(line, "application group", options.application_group, value);
   }
-  if (name == "callable-object" && callable != nullptr) {
-    return set_name(line, "callable object", *callable, value);
+  if (name == "callable-object" && kind.has_callable) {
+    return set_name(line, "callable object", options.callable, value);
   }
   if (name == "pass-authorization") return set_flag(line, options.pass_authorization, value);
   return failed(ErrorCode::UnknownOption,
-                std::string(line.cmd.cmd->name) + ": Invalid option to WSGI script definition: '" +
-                    name + "' is not one of process-group, application-group, " +
-                    (callable != nullptr ? "callable-object, " : "") + "pass-authorization");
+                fmt::format("{}: Invalid option to WSGI {} definition: '{}' is not one of "
+                            "process-group, application-group, {}pass-authorization",
+                            line.cmd.cmd->name, kind.what, name,
+                            kind.has_callable ? "callable-object, " : ""));
 }
 
 /// Two words and the options behind them.
-Result<void> parse(Line& line, std::string_view rest, const char* first_word, std::string& first,
-                   std::string& script, RouteOptions& options,
-                   std::optional<std::string>* callable) {
+Result<void> parse(Line& line, std::string_view rest, const Kind& kind, std::string& first,
+                   std::string& script, RouteOptions& options) {
   for (std::string* word : {&first, &script}) {
     Result<std::string> taken = take_word(rest);
     if (!taken) return refused(line, taken.error().what);
     *word = std::move(*taken);
   }
   if (first.empty() || script.empty()) {
-    return refused(line, std::string(line.cmd.cmd->name) + " requires at least two arguments, " +
-                             first_word + " and a script");
+    return refused(line, fmt::format("{} requires at least two arguments, {} and a script",
+                                     line.cmd.cmd->name, kind.first_word));
   }
   while (!at_end(rest)) {
     const Result<Option> option = take_option(rest);
     if (!option) {
       return failed(option.error().code,
-                    std::string(line.cmd.cmd->name) +
-                        ": Invalid option to WSGI script definition: " + option.error().what);
+                    fmt::format("{}: Invalid option to WSGI {} definition: {}", line.cmd.cmd->name,
+                                kind.what, option.error().what));
     }
-    if (auto set = set_option(line, options, callable, *option); !set) return set;
+    if (auto set = set_option(line, kind, options, *option); !set) return set;
     warn_of_value(line, *option, {});
   }
   return {};
@@ -76,8 +81,7 @@ Result<void> parse(Line& line, std::string_view rest, const char* first_word, st
 Result<ScriptAlias> parse_alias(Line& line, std::string_view rest) {
   ScriptAlias alias;
   alias.place = place_of(line.cmd);
-  const auto parsed =
-      parse(line, rest, "a URL path", alias.location, alias.target, alias, &alias.callable);
+  const auto parsed = parse(line, rest, kAlias, alias.location, alias.target, alias);
   if (!parsed) return failed(parsed);
   return alias;
 }
@@ -118,9 +122,9 @@ Result<void> add_script_alias_match(Line& line, std::string_view rest) {
 Result<void> add_handler_script(Line& line, std::string_view rest) {
   HandlerScript& handler = make_in_pool<HandlerScript>(line.cmd.pool);
   handler.place = place_of(line.cmd);
-  auto parsed =
-      parse(line, rest, "a handler's name", handler.handler, handler.script, handler, nullptr);
-  if (!parsed) return parsed;
+  handler.callable = "handle_request";
+  if (auto parsed = parse(line, rest, kHandler, handler.handler, handler.script, handler); !parsed)
+    return parsed;
   mention(line, handler, handler.place);
   HandlerScripts& scripts = make_in_pool<HandlerScripts>(line.cmd.pool);
   if (line.directory.handler_scripts != nullptr) scripts = *line.directory.handler_scripts;

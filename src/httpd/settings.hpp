@@ -53,10 +53,11 @@ using NameList = std::vector<std::string>;
 struct RouteOptions {
   std::optional<std::string> process_group;
   std::optional<std::string> application_group;
+  std::optional<std::string> callable;
   std::optional<bool> pass_authorization;
 };
 
-/// WSGIHandlerScript: lives in the configuration pool.
+/// WSGIHandlerScript: lives in the configuration pool. It always has a callable.
 struct HandlerScript : RouteOptions {
   std::string handler;
   std::string script;
@@ -93,7 +94,6 @@ struct ScriptAlias : RouteOptions {
   std::string location;                 ///< URL path or regular expression as written
   const ap_regex_t* pattern = nullptr;  ///< WSGIScriptAliasMatch; lives in the configuration pool
   std::string target;
-  std::optional<std::string> callable;
   std::string place;
 };
 

@@ -121,6 +121,12 @@ std::string_view target_of_request_line(std::string_view line) noexcept {
   return line.substr(begin, line.find_first_of(kBlanks, begin) - begin);
 }
 
+std::optional<bool> parse_flag(std::string_view value) noexcept {
+  if (equals_ignoring_case(value, "on")) return true;
+  if (equals_ignoring_case(value, "off")) return false;
+  return std::nullopt;
+}
+
 std::size_t match_alias(std::string_view uri, std::string_view alias) noexcept {
   if (alias.empty()) return 0;
   std::size_t at = 0;

@@ -16,6 +16,8 @@ namespace wsgix::wsgi {
 
 /// ASCII only: the system's locale has no say in protocol text.
 bool equals_ignoring_case(std::string_view one, std::string_view other) noexcept;
+/// "On" or "off" as httpd's directives take them; nothing for any other text.
+std::optional<bool> parse_flag(std::string_view value) noexcept;
 
 /// Where a request header goes.
 enum class HeaderRole : std::uint8_t {
