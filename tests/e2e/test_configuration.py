@@ -23,7 +23,8 @@ REFUSED = {
                               "application-group=%{GLOBAL}", ["nowhere"]),
     "alias with one word": ("WSGIScriptAlias /", ["WSGIScriptAlias"]),
     "alias with a bad option": ("WSGIScriptAlias / $apps/suite.wsgi proces-group=a",
-                                ["proces-group"]),
+                                ["proces-group",
+                                 "Invalid option to WSGI script alias definition"]),
     "bad regular expression": ("WSGIScriptAliasMatch ^/( $apps/suite.wsgi", ["WSGIScriptAliasMatch"]),
     "directive that is not there yet": (
         "WSGIDispatchScript /x", ["WX3007", "WSGIDispatchScript", "httpd.conf:"]),

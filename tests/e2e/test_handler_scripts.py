@@ -176,7 +176,7 @@ class TestInAGroup:
 
 @pytest.mark.parametrize("line, words", [
     ("WSGIHandlerScript page", ["requires at least two arguments", "a handler's name"]),
-    ("WSGIHandlerScript page /x callable-object=a", ["WX3002", "'callable-object'"]),
+    ("WSGIHandlerScript page /x callable-object=a", ["WX3002", "'callable-object'", "Invalid option to WSGI handler script definition"]),
     ("WSGIHandlerScript page /x process-group=", ["Invalid name for WSGI process group"]),
 ])
 def test_a_bad_line_is_refused(make_httpd, line, words):

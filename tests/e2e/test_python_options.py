@@ -180,6 +180,24 @@ class TestSignalHandlers:
         httpd.wait_for_log(r"wsgi:info.* WX5015: signal\.signal\(10\) at \S*app\.wsgi:8 does nothing")
 
 
+class TestASignalHandlerFromAFileWithoutATextualName:
+    variants = BOTH_MODES
+    config = CONFIG
+    files = {"app.wsgi": """\
+        import json, signal
+
+        exec(compile("kept = signal.signal(signal.SIGUSR1, signal.SIG_IGN)", "odd\\udcff.py", "exec"))
+
+        def application(environ, start_response):
+            start_response("200 OK", [("Content-Type", "application/json")])
+            return [json.dumps(kept is signal.SIG_IGN).encode()]
+        """}
+
+    def test_is_ignored_like_any_other(self, httpd):
+        assert seen(httpd) is True
+        httpd.wait_for_log(r"WX5015: signal\.signal\(10\) at odd\S*udcff\.py:1 does nothing")
+
+
 class TestSignalHandlersOfAnApplicationThatMay:
     variants = BOTH_MODES
     config = CONFIG + "WSGIRestrictSignal Off\n"
